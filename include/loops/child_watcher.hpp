@@ -1,0 +1,165 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_CHILD_WATCHER_HPP
+#define LOOPS_CHILD_WATCHER_HPP
+
+#include <loops/child_exit.hpp>
+#include <loops/config.hpp>
+#include <loops/error.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+namespace detail {
+class handler_table;
+} // namespace detail
+
+/// Tells when child processes end: each registered wait ends exactly once, with the true status.
+///
+/// There is one interface whatever the mechanism; see `loops/watcher/` for those. A wait is
+/// delivered by the first that there is of: the handler's associated executor; the loop that the
+/// watcher is attached to; the loop that runs on the registering thread; that thread's current
+/// loop, which is not made for this. There being none, it completes with
+/// `error::no_running_event_loop` on the system executor.
+///
+/// A watcher never signals a child. It reaps only children that were registered.
+///
+/// @par Deriving
+/// A watcher of the user's overrides `do_async_wait()`, and what it needs of the hooks. All of them
+/// may be called concurrently, on any thread.
+///
+/// @par Thread safety
+/// All members but the destructor may be called concurrently.
+class LOOPS_DECL child_watcher
+{
+public:
+    /// What a wait completes with.
+    using wait_signature = void(error_code, child_exit);
+
+    /// A wait's completion handler with its type erased; it keeps the associations.
+    using wait_handler = asio::any_completion_handler<wait_signature>;
+
+    child_watcher(const child_watcher&) = delete;
+    child_watcher& operator=(const child_watcher&) = delete;
+
+    /// Destroys the watcher. Derived classes call close() in their own destructors.
+    virtual ~child_watcher();
+
+    /// What the watcher is called in messages.
+    virtual std::string name() const = 0;
+
+    /// Waits for a child to end.
+    ///
+    /// Starts an asynchronous wait and returns at once. Any number of waits for one child may be
+    /// under way, here and with other watchers; the child is reaped once, and each wait completes.
+    /// A child that is dead already completes normally.
+    ///
+    /// @param pid The child; greater than 0.
+    ///
+    /// @param token The completion token. The handler is never invoked inside of this function. It
+    /// is invoked through its associated executor; see the class for what stands in where it has
+    /// none. Memory is obtained by its associated allocator.
+    ///
+    /// @par Completion Signature
+    /// @code void(loops::error_code, loops::child_exit) @endcode
+    ///
+    /// @par Errors
+    /// `error::not_a_child`: at registration there was no such child of this process, and no exit
+    /// of it was kept. `error::child_status_lost`: it was there, but somebody else took its
+    /// status. `error::watcher_closed`, `error::forked`: this watcher cannot be used.
+    /// `error::no_running_event_loop`: there is no loop to deliver it. `operation_aborted`: the
+    /// wait was cancelled, or the watcher closed. Otherwise what the system said.
+    ///
+    /// @par Per-Operation Cancellation
+    /// `terminal`, `partial`, `total`: the wait ends with `operation_aborted`. The child is neither
+    /// signalled nor reaped, and may be waited for again.
+    ///
+    /// @throws system_error with `invalid_argument` for a pid of 0 or less; nothing is left then.
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken>
+    auto async_wait(pid_type pid, CompletionToken&& token);
+
+    /// Registers a handler for a child's end; one for each pid, a second one replaces the first.
+    ///
+    /// @param pid The child; greater than 0.
+    /// @param handler A handler that accepts `(error_code, child_exit)` is called so, with the
+    /// errors of async_wait(). Otherwise it is called as `handler(pid, returncode)`, with
+    /// `returncode_lost` where there is no status; and destroyed uncalled by close().
+    /// Its associated executor and allocator are honoured.
+    ///
+    /// @throws system_error with `invalid_argument`, `error::watcher_closed` or `error::forked`;
+    /// nothing is left then, and an earlier handler stays.
+    template <class Handler>
+    void add_child_handler(pid_type pid, Handler&& handler);
+
+    /// The same, reporting by an error code what the registration itself met.
+    template <class Handler>
+    void add_child_handler(pid_type pid, Handler&& handler, error_code& ec);
+
+    /// Takes a handler away.
+    ///
+    /// @return True where there was one: it will never run, even if it was queued already. The
+    /// child stays waitable; where it was reaped already, its exit is kept, in bounded number, for
+    /// the next registration. False where there was none.
+    bool remove_child_handler(pid_type pid);
+
+    /// Attaches the watcher to a loop, which from now on delivers the waits whose handlers have no
+    /// executor of their own; what is pending moves there. Exits that happened while the watcher
+    /// was detached are delivered now.
+    /// @throws system_error with `error::watcher_closed`, `error::forked` or `error::loop_closed`.
+    void attach_loop(asio::io_context& loop);
+
+    /// Detaches the watcher. What is pending on its loop is kept until it is attached again; that
+    /// there is such a thing is said through the log hook.
+    void attach_loop(std::nullptr_t);
+
+    /// Whether a registration made now will be delivered: the watcher is open, and attached or of
+    /// a kind that needs no attachment and was not detached.
+    bool is_active() const;
+
+    /// Closes the watcher. Every pending wait completes with `operation_aborted`; children stay
+    /// waitable. Twice is nothing.
+    void close();
+
+protected:
+    child_watcher();
+
+    /// Starts a wait; `pid` is greater than 0. It ends by `handler` being completed once, on the
+    /// executor that the class promises, not before this function has returned.
+    virtual void do_async_wait(pid_type pid, wait_handler handler) = 0;
+
+    /// Starts a wait on behalf of add_child_handler(); by default one like any other. `ec` reports
+    /// why there can be none: the handler is then destroyed uncalled.
+    virtual void do_add_handler(pid_type pid, wait_handler handler, error_code& ec);
+
+    /// Ends the wait of do_add_handler() for `pid` without completing it. By default nothing: what
+    /// arrives for it is kept for the next registration.
+    virtual void do_remove_handler(pid_type pid);
+
+    /// Attaches, or detaches where `loop` is null. By default `operation_not_supported`.
+    virtual void do_attach(asio::io_context* loop);
+
+    /// As is_active(). By default true until closed.
+    virtual bool do_is_active() const;
+
+    /// Ends what is pending with `operation_aborted`. Called once.
+    virtual void do_close();
+
+private:
+    std::shared_ptr<detail::handler_table> handlers_;
+};
+
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#include <loops/impl/child_watcher.hpp>
+
+#endif

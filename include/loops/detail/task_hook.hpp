@@ -1,0 +1,50 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_DETAIL_TASK_HOOK_HPP
+#define LOOPS_DETAIL_TASK_HOOK_HPP
+
+#include <loops/config.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list_hook.hpp>
+
+#include <exception>
+#include <memory>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+
+class loop_record;
+
+// A spawned task that has not ended, as its loop sees it.
+class task_hook : public boost::intrusive::list_base_hook<>
+{
+public:
+    // Asks the task to end, from any thread. Called with the loop's record locked, so that the
+    // task cannot vanish meanwhile: it only posts.
+    virtual void request_cancel() = 0;
+
+protected:
+    task_hook() = default;
+    task_hook(const task_hook&) = delete;
+    task_hook& operator=(const task_hook&) = delete;
+    ~task_hook() = default;
+};
+
+// The task is counted on the loop, and ended with cancel_tasks(), until it is removed from the
+// record that add_task() gave, which may outlive the loop.
+LOOPS_DECL std::shared_ptr<loop_record> add_task(asio::io_context& loop, task_hook& task);
+LOOPS_DECL void remove_task(loop_record& loop, task_hook& task) noexcept;
+LOOPS_DECL void cancel_tasks(asio::io_context& loop);
+
+// What becomes of an exception that nobody waits for: it leaves a handler of that loop, and so
+// goes where the loop's and the policy's rules for such exceptions send it.
+LOOPS_DECL void throw_from_loop(asio::io_context& loop, std::exception_ptr exception);
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif

@@ -1,0 +1,115 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_POLICY_POOL_POLICY_HPP
+#define LOOPS_POLICY_POOL_POLICY_HPP
+
+#include <loops/backend.hpp>
+#include <loops/policy.hpp>
+#include <loops/policy/chooser.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+/// To which CPUs a pool binds its threads, out of those that the process may use.
+enum class pinning
+{
+    /// To none: the system places them.
+    none,
+    /// Thread after thread to one CPU after the other.
+    compact,
+    /// As far from each other as the number of CPUs allows.
+    spread,
+};
+
+/// How a pool is made.
+struct pool_options
+{
+    /// How many loops, and threads; at least 1.
+    std::size_t threads = available_parallelism();
+    /// What chooses the loop for new work.
+    loops::chooser chooser = round_robin;
+    /// Loops and threads are called this, a dash and their index.
+    std::string name = "pool";
+    /// Whether threads are bound to CPUs.
+    pinning pin = pinning::none;
+    /// Called on each thread before it runs its loop, with the thread's index. What it throws
+    /// makes the start fail.
+    std::function<void(std::size_t)> on_thread_start;
+    /// Called on each thread after it ran its loop. Must not throw.
+    std::function<void(std::size_t)> on_thread_stop;
+};
+
+/// N loops on N threads: each loop is run by one thread, and new work is dealt to them.
+///
+/// Each `io_context` has the concurrency hint 1, since only its own thread may run it; any thread
+/// may post to it. Inside a pool thread the current loop is that thread's own; outside, slots work
+/// as in default_policy. The threads start at the first need for a loop of the pool, or by start().
+class LOOPS_DECL pool_policy : public event_loop_policy
+{
+public:
+    /// Makes a pool.
+    /// @throws system_error with `invalid_argument` for no threads or an empty chooser.
+    explicit pool_policy(
+        std::size_t threads = available_parallelism(), chooser choose = round_robin);
+
+    /// Makes a pool by options.
+    explicit pool_policy(pool_options options);
+
+    /// Stops and joins the threads; on one of them, has that done elsewhere.
+    ~pool_policy() override;
+
+    std::string name() const override;
+    asio::io_context& get_event_loop() override;
+    asio::io_context* existing_event_loop() noexcept override;
+
+    /// Sets the slot of a thread outside the pool.
+    /// @throws system_error with `operation_not_supported` inside a pool thread.
+    void set_event_loop(asio::io_context* loop) override;
+
+    /// Makes a loop outside the pool, which its caller runs.
+    std::unique_ptr<event_loop> new_event_loop() override;
+
+    /// Chooses a loop of the pool; starts the pool if need be.
+    /// @throws system_error with `error::policy_closed` once it is draining or closed, or where
+    /// the chooser gives an index that is no loop's.
+    asio::io_context& select_event_loop(const selection& what = {}) override;
+
+    /// @throws system_error with `error::already_running` once the pool's loops are made.
+    void set_loop_factory(loop_factory factory) override;
+
+    /// Starts the pool's threads. Started already: nothing.
+    /// @throws system_error where a thread cannot be started or pinned; none is left then.
+    void start();
+
+    /// Starts the pool, and waits until it was stopped or drained.
+    void run() override;
+
+    void close() override;
+
+    /// How many loops the pool has.
+    std::size_t size() const noexcept;
+
+    /// One of the pool's loops; starts the pool if need be.
+    /// @throws system_error with `invalid_argument` for an index that is none's.
+    asio::io_context& loop(std::size_t index);
+
+protected:
+    bool current_is_thread_bound() const noexcept override;
+
+private:
+    void retire() noexcept override;
+
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif

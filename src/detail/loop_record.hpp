@@ -1,0 +1,129 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_SRC_DETAIL_LOOP_RECORD_HPP
+#define LOOPS_SRC_DETAIL_LOOP_RECORD_HPP
+
+#include <loops/config.hpp>
+#include <loops/detail/task_hook.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+class event_loop;
+class event_loop_policy;
+
+namespace detail {
+
+// What Loops knows of an io_context, ours or adopted. The record outlives the context: whoever
+// names a loop (a thread's slot, a lease, a watcher) holds its record and finds `context()` null
+// once the loop is closed or destroyed, and so never dangles.
+class loop_record : public std::enable_shared_from_this<loop_record>
+{
+public:
+    explicit loop_record(asio::io_context& context);
+
+    loop_record(const loop_record&) = delete;
+    loop_record& operator=(const loop_record&) = delete;
+
+    asio::io_context* context() const noexcept { return context_.load(std::memory_order_acquire); }
+    std::uint64_t id() const noexcept { return id_; }
+
+    // For messages: `loop 'web-3'`, or `adopted loop 7`.
+    std::string describe() const;
+
+    // Set once, by event_loop's constructor, before anybody else sees the record.
+    void make_ours(event_loop& loop, std::string name, bool sole_runner);
+    event_loop* ours() const noexcept { return ours_; }
+    const std::string& name() const noexcept { return name_; }
+
+    void set_policy(std::weak_ptr<event_loop_policy> policy);
+    std::shared_ptr<event_loop_policy> policy() const;
+
+    // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
+    // undoes a stop that came from request_stop().
+    void enter();
+    void leave() noexcept;
+    bool is_running() const;
+    void stop_once();
+
+    // Marks the record closed unless a run is under way; false where it was closed already.
+    bool begin_close();
+    bool is_closed() const;
+
+    // The context is going: empties every slot that names it. Idempotent.
+    void die() noexcept;
+
+    // Values of loop_local, in the order of their making.
+    void* find_local(std::uint64_t key, const std::function<std::shared_ptr<void>()>& make);
+    void destroy_locals() noexcept;
+
+    // Spawned tasks that have not ended.
+    void add_task(task_hook& task);
+    void remove_task(task_hook& task) noexcept;
+    void cancel_tasks();
+
+    // Load, as far as Loops can see it.
+    std::atomic<std::int64_t> leased{0};
+    std::atomic<std::int64_t> tasks{0};
+    std::int64_t load() const noexcept
+    {
+        return leased.load(std::memory_order_relaxed) + tasks.load(std::memory_order_relaxed);
+    }
+
+private:
+    struct local
+    {
+        std::mutex making;
+        std::shared_ptr<void> value;
+    };
+
+    const std::uint64_t id_;
+    std::atomic<asio::io_context*> context_;
+    event_loop* ours_ = nullptr;
+    std::string name_;
+    bool sole_runner_ = false;
+
+    mutable std::mutex mutex_; // guards what follows
+    std::weak_ptr<event_loop_policy> policy_;
+    unsigned runners_ = 0;
+    unsigned runners_generation_ = 0;
+    bool stopped_by_request_ = false;
+    bool closed_ = false;
+    std::unordered_map<std::uint64_t, std::shared_ptr<local>> locals_;
+    std::vector<std::shared_ptr<local>> locals_by_age_;
+    boost::intrusive::list<task_hook, boost::intrusive::constant_time_size<false>> task_list_;
+};
+
+// The record of a loop; made, and the loop thereby known to Loops, at the first call for it.
+std::shared_ptr<loop_record> record_of(asio::io_context& context);
+
+// Every loop that Loops knows and that lives, in the order in which they became known.
+std::vector<std::shared_ptr<loop_record>> known_loops();
+
+// A known loop that the calling thread is inside of, by asking each. Where runs nest, `preferred`
+// wins if it is among them.
+asio::io_context* find_running(const asio::io_context* preferred) noexcept;
+
+// A number that changes whenever an answer of get_event_loop() may have become wrong.
+std::uint64_t loop_epoch() noexcept;
+void next_loop_epoch() noexcept;
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif

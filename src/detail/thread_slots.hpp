@@ -1,0 +1,74 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_SRC_DETAIL_THREAD_SLOTS_HPP
+#define LOOPS_SRC_DETAIL_THREAD_SLOTS_HPP
+
+#include <loops/event_loop.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+
+// A policy's table of one current loop a thread. A slot belongs to its thread and to the table:
+// the thread's end destroys the loop that was made for it, and so does closing the table.
+class thread_slots
+{
+public:
+    using maker = std::function<std::unique_ptr<event_loop>()>;
+
+    thread_slots();
+    thread_slots(const thread_slots&) = delete;
+    thread_slots& operator=(const thread_slots&) = delete;
+
+    // Closes the table, unless the slots were left to their threads.
+    ~thread_slots();
+
+    // The calling thread's current loop, or null.
+    asio::io_context* find() noexcept;
+
+    // The same, made by `make` where there is none and none was ever taken away. Null otherwise.
+    asio::io_context* find_or_make(const maker& make);
+
+    // Makes `loop` current for the calling thread; null empties the slot. Throws loop_closed.
+    void set(asio::io_context* loop);
+
+    // Throws already_running if a caller runs a loop that was made for a thread.
+    void check_none_runs() const;
+
+    // Destroys the loops that were made, the youngest first, and empties all slots.
+    void close() noexcept;
+
+    // Empties all slots and hands out the loops that were made, the oldest first; none where the
+    // slots were left to their threads.
+    std::vector<std::unique_ptr<event_loop>> release() noexcept;
+
+    // From now on the slots live as long as their threads, whatever becomes of the table.
+    void leave_to_threads() noexcept;
+
+private:
+    struct slot;
+    class thread_table;
+
+    static thread_table& this_thread();
+    std::shared_ptr<slot> mine() const;
+
+    const std::uint64_t id_;
+    mutable std::mutex mutex_;
+    std::vector<std::weak_ptr<slot>> slots_;
+    bool left_ = false;
+};
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif

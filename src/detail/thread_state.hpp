@@ -1,0 +1,57 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_SRC_DETAIL_THREAD_STATE_HPP
+#define LOOPS_SRC_DETAIL_THREAD_STATE_HPP
+
+#include <loops/config.hpp>
+#include <loops/policy.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+
+class loop_record;
+
+// One run of a loop by Loops on this thread; it lives on the stack of the function that runs.
+struct run_frame
+{
+    std::shared_ptr<loop_record> record;
+    run_frame* outer = nullptr;
+    unsigned fork_generation = 0;
+};
+
+// What a thread knows. There is one definition, in this library, so that every shared object of
+// the process agrees on the current loop. Constant-initialised and trivially destructible: reading
+// it costs one look-up of thread-local storage and no guard.
+struct thread_state
+{
+    // The answer of get_event_loop(), good as long as the loop epoch is the same.
+    asio::io_context* memo = nullptr;
+    std::uint64_t memo_epoch = 0;
+
+    run_frame* run = nullptr;
+    policy_scope* scope = nullptr;
+
+    static thread_state& of_this_thread() noexcept;
+};
+
+// The policy that answers for this thread: the innermost scope's, else the process's.
+std::shared_ptr<event_loop_policy> policy_of_this_thread();
+
+// The loop that Loops runs on this thread, or null.
+asio::io_context* recorded_running_loop() noexcept;
+
+// The same, unless a policy_scope was entered inside that run: then the scope's policy speaks.
+asio::io_context* running_loop_inside_scope() noexcept;
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif

@@ -1,0 +1,300 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "detail/loop_record.hpp"
+
+#include <loops/error.hpp>
+
+#include "detail/fork.hpp"
+#include "platform/system.hpp"
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+std::atomic<std::uint64_t> epoch{1};
+std::atomic<std::uint64_t> next_record_id{1};
+
+struct loop_registry
+{
+    std::mutex mutex;
+    std::unordered_map<const loop_record*, std::shared_ptr<loop_record>> loops;
+};
+
+loop_registry& registry()
+{
+    static loop_registry& it = []() -> loop_registry& {
+        auto& made = *new loop_registry;
+        hold_around_fork(made.mutex);
+        return made;
+    }();
+    return it;
+}
+
+// The service that ties a record to the life of its io_context.
+class loop_service : public asio::execution_context::service
+{
+public:
+    static asio::execution_context::id id;
+
+    explicit loop_service(asio::execution_context& owner)
+        : service(owner),
+          // Only record_of() asks for this service, and only of an io_context.
+          record_(std::make_shared<loop_record>(static_cast<asio::io_context&>(owner)))
+    {
+        const std::lock_guard lock(registry().mutex);
+        registry().loops.emplace(record_.get(), record_);
+    }
+
+    ~loop_service() override { record_->die(); }
+
+    void shutdown() override
+    {
+        record_->die();
+        record_->destroy_locals();
+    }
+
+    const std::shared_ptr<loop_record>& record() const noexcept { return record_; }
+
+private:
+    std::shared_ptr<loop_record> record_;
+};
+
+asio::execution_context::id loop_service::id;
+
+} // namespace
+
+loop_record::loop_record(asio::io_context& context)
+    : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)), context_(&context)
+{}
+
+std::string loop_record::describe() const
+{
+    return ours_ != nullptr ? "loop '" + name_ + "'" : "adopted loop " + std::to_string(id_);
+}
+
+void loop_record::make_ours(event_loop& loop, std::string name, bool sole_runner)
+{
+    ours_ = &loop;
+    name_ = name.empty() ? "loop-" + std::to_string(id_) : std::move(name);
+    sole_runner_ = sole_runner;
+}
+
+void loop_record::set_policy(std::weak_ptr<event_loop_policy> policy)
+{
+    const std::lock_guard lock(mutex_);
+    policy_ = std::move(policy);
+}
+
+std::shared_ptr<event_loop_policy> loop_record::policy() const
+{
+    const std::lock_guard lock(mutex_);
+    return policy_.lock();
+}
+
+void loop_record::enter()
+{
+    const std::lock_guard lock(mutex_);
+    if (closed_ || context() == nullptr)
+        throw_error(error::loop_closed, "running " + describe() + " on " +
+                                            platform::describe_thread() + "; make a new loop");
+    if (runners_generation_ != fork_generation())
+    {
+        // The threads that ran it stayed in the parent.
+        runners_generation_ = fork_generation();
+        runners_ = 0;
+    }
+    if (sole_runner_ && runners_ > 0)
+        throw_error(error::already_running,
+            "running " + describe() + " on " + platform::describe_thread() +
+                "; it was made for one thread (concurrency hint 1), which runs it now");
+    ++runners_;
+}
+
+void loop_record::leave() noexcept
+{
+    const std::lock_guard lock(mutex_);
+    if (runners_generation_ != fork_generation() || --runners_ > 0)
+        return;
+    if (std::exchange(stopped_by_request_, false) && context() != nullptr)
+        context()->restart();
+}
+
+bool loop_record::is_running() const
+{
+    const std::lock_guard lock(mutex_);
+    return runners_ > 0 && runners_generation_ == fork_generation();
+}
+
+void loop_record::stop_once()
+{
+    const std::lock_guard lock(mutex_);
+    asio::io_context* const loop = context();
+    if (loop == nullptr || runners_ == 0 || loop->stopped())
+        return; // a stop() of the user's is not ours to undo
+    stopped_by_request_ = true;
+    loop->stop();
+}
+
+bool loop_record::begin_close()
+{
+    const std::lock_guard lock(mutex_);
+    if (runners_ > 0 && runners_generation_ == fork_generation())
+        throw_error(error::already_running, "closing " + describe() + " on " +
+                                                platform::describe_thread() +
+                                                "; stop it and let its run return first");
+    return !std::exchange(closed_, true);
+}
+
+bool loop_record::is_closed() const
+{
+    const std::lock_guard lock(mutex_);
+    return closed_;
+}
+
+void loop_record::die() noexcept
+{
+    // Under the registry's lock: whoever found the context there may use it while holding that.
+    const std::lock_guard lock(registry().mutex);
+    if (context_.exchange(nullptr, std::memory_order_acq_rel) == nullptr)
+        return;
+    next_loop_epoch();
+    registry().loops.erase(this);
+}
+
+void* loop_record::find_local(
+    std::uint64_t key, const std::function<std::shared_ptr<void>()>& make)
+{
+    std::shared_ptr<local> entry;
+    {
+        const std::lock_guard lock(mutex_);
+        if (context() == nullptr)
+            throw_error(error::loop_closed, "making a loop_local value of " + describe());
+        auto& found = locals_[key];
+        if (!found)
+            found = std::make_shared<local>();
+        entry = found;
+    }
+    // Made outside the record's lock: the maker may ask for other values of the same loop.
+    const std::lock_guard making(entry->making);
+    if (!entry->value)
+    {
+        entry->value = make();
+        const std::lock_guard lock(mutex_);
+        locals_by_age_.push_back(entry);
+    }
+    return entry->value.get();
+}
+
+void loop_record::destroy_locals() noexcept
+{
+    std::vector<std::shared_ptr<local>> going;
+    {
+        const std::lock_guard lock(mutex_);
+        locals_.clear();
+        going.swap(locals_by_age_);
+    }
+    while (!going.empty())
+        going.pop_back();
+}
+
+void loop_record::add_task(task_hook& task)
+{
+    const std::lock_guard lock(mutex_);
+    if (context() == nullptr)
+        throw_error(error::loop_closed, "spawning a task on " + describe());
+    task_list_.push_back(task);
+    tasks.fetch_add(1, std::memory_order_relaxed);
+}
+
+void loop_record::remove_task(task_hook& task) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    task_list_.erase(task_list_.iterator_to(task));
+    tasks.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void loop_record::cancel_tasks()
+{
+    const std::lock_guard lock(mutex_);
+    for (task_hook& task : task_list_)
+        task.request_cancel();
+}
+
+std::shared_ptr<loop_record> record_of(asio::io_context& context)
+{
+    return asio::use_service<loop_service>(static_cast<asio::execution_context&>(context)).record();
+}
+
+std::vector<std::shared_ptr<loop_record>> known_loops()
+{
+    std::vector<std::shared_ptr<loop_record>> all;
+    {
+        const std::lock_guard lock(registry().mutex);
+        all.reserve(registry().loops.size());
+        for (const auto& entry : registry().loops)
+            all.push_back(entry.second);
+    }
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
+    return all;
+}
+
+asio::io_context* find_running(const asio::io_context* preferred) noexcept
+{
+    asio::io_context* found = nullptr;
+    const std::lock_guard lock(registry().mutex);
+    for (const auto& entry : registry().loops)
+    {
+        asio::io_context* const loop = entry.second->context();
+        if (!loop->get_executor().running_in_this_thread())
+            continue;
+        if (loop == preferred)
+            return loop;
+        if (found == nullptr)
+            found = loop;
+    }
+    return found;
+}
+
+std::uint64_t loop_epoch() noexcept
+{
+    return epoch.load(std::memory_order_acquire);
+}
+
+void next_loop_epoch() noexcept
+{
+    epoch.fetch_add(1, std::memory_order_acq_rel);
+}
+
+std::shared_ptr<loop_record> add_task(asio::io_context& loop, task_hook& task)
+{
+    auto record = record_of(loop);
+    record->add_task(task);
+    return record;
+}
+
+void remove_task(loop_record& loop, task_hook& task) noexcept
+{
+    loop.remove_task(task);
+}
+
+void cancel_tasks(asio::io_context& loop)
+{
+    record_of(loop)->cancel_tasks();
+}
+
+void throw_from_loop(asio::io_context& loop, std::exception_ptr exception)
+{
+    asio::post(loop, [exception = std::move(exception)] { std::rethrow_exception(exception); });
+}
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops

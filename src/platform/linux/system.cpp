@@ -1,0 +1,168 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "platform/system.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace platform {
+namespace {
+
+// The kernel refuses a mask smaller than the machine's; sizes are doubled until it fits.
+constexpr int most_cpus = 1 << 16;
+
+long thread_id() noexcept
+{
+    return ::syscall(SYS_gettid);
+}
+
+// The path of this process in the hierarchy of `controller` (empty: version 2's).
+std::optional<std::string> cgroup_path(const std::string& controller)
+{
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);)
+    {
+        const auto first = line.find(':');
+        const auto second = line.find(':', first + 1);
+        if (second == std::string::npos)
+            continue;
+        const std::string names = ',' + line.substr(first + 1, second - first - 1) + ',';
+        const std::string wanted = controller.empty() ? ",," : ',' + controller + ',';
+        if (names == wanted || (!controller.empty() && names.find(wanted) != std::string::npos))
+            return line.substr(second + 1);
+    }
+    return std::nullopt;
+}
+
+// Calls `limit(folder)` for each folder from the process's own group to the root of the
+// hierarchy: a quota anywhere above holds too. Gives the smallest.
+template <class Limit>
+std::optional<double> smallest(const std::string& mount, std::string path, Limit limit)
+{
+    std::optional<double> found;
+    for (;;)
+    {
+        const std::string folder = path == "/" ? mount : mount + path;
+        if (const std::optional<double> here = limit(folder); here && (!found || *here < *found))
+            found = here;
+        if (path.empty() || path == "/")
+            return found;
+        path.resize(path.rfind('/'));
+    }
+}
+
+std::optional<double> quota_v2(const std::string& folder)
+{
+    std::ifstream file(folder + "/cpu.max");
+    double quota = 0;
+    double period = 0;
+    if (file >> quota >> period && quota > 0 && period > 0)
+        return quota / period;
+    return std::nullopt; // "max 100000": the first word is no number
+}
+
+std::optional<double> quota_v1(const std::string& folder)
+{
+    std::ifstream quota_file(folder + "/cpu.cfs_quota_us");
+    std::ifstream period_file(folder + "/cpu.cfs_period_us");
+    double quota = 0;
+    double period = 0;
+    if (quota_file >> quota && period_file >> period && quota > 0 && period > 0)
+        return quota / period;
+    return std::nullopt;
+}
+
+} // namespace
+
+bool on_main_thread() noexcept
+{
+    return thread_id() == ::getpid();
+}
+
+std::string describe_thread()
+{
+    char name[16] = {};
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    std::ostringstream out;
+    out << "thread '" << name << "' (" << thread_id() << ')';
+    return out.str();
+}
+
+void name_thread(const std::string& name) noexcept
+{
+    char cut[16] = {};
+    name.copy(cut, sizeof cut - 1);
+    pthread_setname_np(pthread_self(), cut);
+}
+
+std::vector<unsigned> allowed_cpus()
+{
+    std::vector<unsigned> cpus;
+    for (int size = CPU_SETSIZE; size <= most_cpus; size *= 2)
+    {
+        cpu_set_t* const set = CPU_ALLOC(size);
+        if (set == nullptr)
+            return cpus;
+        const std::size_t bytes = CPU_ALLOC_SIZE(size);
+        CPU_ZERO_S(bytes, set);
+        const bool read = sched_getaffinity(0, bytes, set) == 0;
+        for (unsigned cpu = 0; read && cpu < static_cast<unsigned>(size); ++cpu)
+        {
+            if (CPU_ISSET_S(cpu, bytes, set))
+                cpus.push_back(cpu);
+        }
+        CPU_FREE(set);
+        if (read || errno != EINVAL)
+            return cpus;
+    }
+    return cpus;
+}
+
+void pin_thread(unsigned cpu)
+{
+    const int size = static_cast<int>(cpu) + 1;
+    cpu_set_t* const set = CPU_ALLOC(size);
+    const std::size_t bytes = CPU_ALLOC_SIZE(size);
+    int code = ENOMEM;
+    if (set != nullptr)
+    {
+        CPU_ZERO_S(bytes, set);
+        CPU_SET_S(cpu, bytes, set);
+        code = sched_setaffinity(0, bytes, set) == 0 ? 0 : errno;
+        CPU_FREE(set);
+    }
+    if (code != 0)
+    {
+        throw boost::system::system_error(code, boost::system::system_category(),
+            "pinning " + describe_thread() + " to CPU " + std::to_string(cpu));
+    }
+}
+
+std::optional<double> cpu_quota()
+{
+    std::optional<double> found;
+    if (const auto path = cgroup_path(""))
+        found = smallest("/sys/fs/cgroup", *path, quota_v2);
+    if (const auto path = cgroup_path("cpu"))
+    {
+        const auto v1 = smallest("/sys/fs/cgroup/cpu", *path, quota_v1);
+        if (v1 && (!found || *v1 < *found))
+            found = v1;
+    }
+    return found;
+}
+
+} // namespace platform
+} // namespace LOOPS_ABI
+} // namespace loops

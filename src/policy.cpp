@@ -1,0 +1,253 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include <loops/policy.hpp>
+
+#include <loops/child_watcher.hpp>
+#include <loops/error.hpp>
+
+#include "detail/crew.hpp"
+#include "detail/loop_record.hpp"
+#include "detail/policy_core.hpp"
+#include "detail/signals.hpp"
+#include "detail/thread_state.hpp"
+#include "platform/system.hpp"
+
+#include <boost/system/errc.hpp>
+
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+exception_action exception_action::call(std::function<void(std::exception_ptr)> handler)
+{
+    exception_action action;
+    action.handler_ = std::move(handler);
+    return action;
+}
+
+exception_action exception_action::terminate()
+{
+    return call([](const std::exception_ptr& exception) noexcept {
+        // Rethrown out of a noexcept function, so that the terminate handler can see what it was.
+        std::rethrow_exception(exception);
+    });
+}
+
+namespace detail {
+
+policy_core::policy_core()
+    : threads(std::make_shared<crew>(
+          [this](const std::exception_ptr& exception) { return excepted(exception); }))
+{}
+
+bool policy_core::excepted(const std::exception_ptr& exception) const
+{
+    std::function<void(std::exception_ptr)> handler;
+    {
+        const std::lock_guard lock(mutex);
+        handler = action.handler_;
+    }
+    if (!handler)
+        return false;
+    handler(exception);
+    return true;
+}
+
+} // namespace detail
+
+event_loop_policy::event_loop_policy() : core_(std::make_shared<detail::policy_core>()) {}
+
+event_loop_policy::~event_loop_policy()
+{
+    if (core_->watcher)
+        core_->watcher->close();
+    detail::tear_down(std::move(core_), {});
+}
+
+std::unique_ptr<event_loop> event_loop_policy::make_loop(
+    const std::string& loop_name, std::optional<int> hint)
+{
+    loop_factory factory;
+    {
+        const std::lock_guard lock(core_->mutex);
+        factory = core_->factory;
+    }
+    std::unique_ptr<event_loop> loop;
+    if (factory)
+        loop = factory();
+    else if (hint)
+        loop = std::make_unique<event_loop>(*hint, loop_name);
+    else
+        loop = std::make_unique<event_loop>(loop_name);
+    if (!loop)
+        detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
+            "the loop factory of policy '" + name() + "' returned no loop");
+    detail::record_of(*loop)->set_policy(weak_from_this());
+    return loop;
+}
+
+std::unique_ptr<event_loop> event_loop_policy::new_event_loop()
+{
+    check_open("making a loop");
+    return make_loop();
+}
+
+asio::io_context& event_loop_policy::select_event_loop(const selection&)
+{
+    check_open("selecting a loop");
+    return current_or_running_loop();
+}
+
+lease event_loop_policy::acquire(const selection& what, std::int64_t weight)
+{
+    return lease(select_event_loop(what), weight);
+}
+
+asio::io_context& event_loop_policy::current_or_running_loop()
+{
+    asio::io_context* const running = detail::running_loop_inside_scope();
+    return running != nullptr ? *running : get_event_loop();
+}
+
+void event_loop_policy::set_loop_factory(loop_factory factory)
+{
+    const std::lock_guard lock(core_->mutex);
+    core_->factory = std::move(factory);
+}
+
+void event_loop_policy::set_task_factory(task_factory factory)
+{
+    const std::lock_guard lock(core_->mutex);
+    core_->tasks = std::move(factory);
+}
+
+task_factory event_loop_policy::get_task_factory() const
+{
+    const std::lock_guard lock(core_->mutex);
+    return core_->tasks;
+}
+
+void event_loop_policy::set_exception_action(exception_action action)
+{
+    const std::lock_guard lock(core_->mutex);
+    core_->action = std::move(action);
+}
+
+std::shared_ptr<child_watcher> event_loop_policy::get_child_watcher()
+{
+    check_open("asking for the child watcher");
+    const std::lock_guard lock(core_->mutex);
+    if (!core_->watcher)
+        core_->watcher = detail::make_default_child_watcher();
+    return core_->watcher;
+}
+
+void event_loop_policy::set_child_watcher(std::shared_ptr<child_watcher> watcher)
+{
+    check_open("setting the child watcher");
+    {
+        const std::lock_guard lock(core_->mutex);
+        core_->watcher.swap(watcher);
+        if (core_->watcher == watcher)
+            return;
+    }
+    if (watcher)
+        watcher->close();
+}
+
+void event_loop_policy::run()
+{
+    check_open("running the policy");
+    core_->draining = false;
+    core_->threads->run_here(get_event_loop());
+}
+
+void event_loop_policy::stop()
+{
+    core_->threads->stop();
+}
+
+namespace {
+
+void refuse_inside(const detail::policy_core& core, const std::string& policy, const char* attempted)
+{
+    if (core.threads->inside())
+        detail::throw_error(error::already_running,
+            std::string(attempted) + " policy '" + policy + "' on " + platform::describe_thread() +
+                ", which runs one of its loops; do it from another thread");
+}
+
+} // namespace
+
+void event_loop_policy::join()
+{
+    refuse_inside(*core_, name(), "joining");
+    core_->threads->join();
+}
+
+drain_report event_loop_policy::drain(std::chrono::nanoseconds limit)
+{
+    refuse_inside(*core_, name(), "draining");
+    std::vector<std::function<void()>> hooks;
+    {
+        const std::lock_guard lock(core_->mutex);
+        hooks = core_->drain_hooks;
+    }
+    core_->draining = true;
+    for (const auto& hook : hooks)
+        hook();
+    return core_->threads->drain(limit);
+}
+
+void event_loop_policy::on_drain(std::function<void()> function)
+{
+    const std::lock_guard lock(core_->mutex);
+    core_->drain_hooks.push_back(std::move(function));
+}
+
+drain_report event_loop_policy::run_until_signal(std::chrono::nanoseconds limit)
+{
+    detail::stop_signals signals([&] { return drain(limit); }, [&] { stop(); });
+    run();
+    return signals.report();
+}
+
+void event_loop_policy::close()
+{
+    refuse_inside(*core_, name(), "closing");
+    core_->closed = true;
+    core_->threads->stop();
+    core_->threads->join_quietly();
+    std::shared_ptr<child_watcher> watcher;
+    {
+        const std::lock_guard lock(core_->mutex);
+        watcher = core_->watcher;
+    }
+    if (watcher)
+        watcher->close();
+}
+
+bool event_loop_policy::is_closed() const noexcept
+{
+    return core_->closed;
+}
+
+bool event_loop_policy::current_is_thread_bound() const noexcept
+{
+    return false;
+}
+
+void event_loop_policy::check_open(const char* attempted) const
+{
+    if (core_->closed)
+        detail::throw_error(error::policy_closed,
+            std::string(attempted) + " by policy '" + name() + "' on " +
+                platform::describe_thread());
+}
+
+void event_loop_policy::retire() noexcept {}
+
+} // namespace LOOPS_ABI
+} // namespace loops

@@ -1,0 +1,119 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include <loops/make_policy.hpp>
+#include <loops/policy.hpp>
+#include <loops/policy/default_policy.hpp>
+
+#include "detail/fork.hpp"
+#include "detail/loop_record.hpp"
+#include "detail/policy_core.hpp"
+#include "detail/thread_state.hpp"
+
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace {
+
+struct process_slot
+{
+    std::mutex mutex;
+    std::shared_ptr<event_loop_policy> policy;
+};
+
+// Never destroyed, so that code which runs during static destruction still finds a policy.
+process_slot& process()
+{
+    static process_slot& it = []() -> process_slot& {
+        auto& made = *new process_slot;
+        detail::hold_around_fork(made.mutex);
+        return made;
+    }();
+    return it;
+}
+
+// Ends the process's policy when the process ends, so that no thread of it outlives `main` by much.
+struct at_exit
+{
+    at_exit() = default;
+    at_exit(const at_exit&) = delete;
+    at_exit& operator=(const at_exit&) = delete;
+
+    ~at_exit()
+    {
+        std::shared_ptr<event_loop_policy> last;
+        const std::lock_guard lock(process().mutex);
+        last.swap(process().policy);
+    }
+};
+
+std::shared_ptr<event_loop_policy> first_policy()
+{
+    const char* const words = std::getenv("LOOPS_POLICY");
+    if (words != nullptr && *words != '\0')
+        return make_policy(words);
+    return std::make_shared<default_policy>();
+}
+
+std::shared_ptr<event_loop_policy> process_policy()
+{
+    static const at_exit end;
+    {
+        const std::lock_guard lock(process().mutex);
+        if (process().policy)
+            return process().policy;
+    }
+    auto made = first_policy(); // outside the lock: it may throw, and may ask for loops
+    const std::lock_guard lock(process().mutex);
+    if (!process().policy)
+        process().policy = std::move(made);
+    return process().policy;
+}
+
+} // namespace
+
+namespace detail {
+
+std::shared_ptr<event_loop_policy> policy_of_this_thread()
+{
+    const policy_scope* const scope = thread_state::of_this_thread().scope;
+    return scope != nullptr ? scope->policy() : process_policy();
+}
+
+} // namespace detail
+
+std::shared_ptr<event_loop_policy> get_event_loop_policy()
+{
+    return detail::policy_of_this_thread();
+}
+
+void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy)
+{
+    static const bool ended_at_exit = (process_policy(), true);
+    (void)ended_at_exit;
+    if (!policy)
+        policy = std::make_shared<default_policy>();
+    std::shared_ptr<event_loop_policy> old = policy;
+    bool last = false;
+    {
+        const std::lock_guard lock(process().mutex);
+        process().policy.swap(old);
+        // Nobody can copy it any more but from this object, so that a count of one stays one.
+        last = old && old != policy && old.use_count() == 1;
+    }
+    detail::next_loop_epoch();
+    if (!old || old == policy)
+        return;
+    old->retire();
+    if (last && old->core_->threads->busy())
+    {
+        auto threads = old->core_->threads;
+        detail::retire_later(std::move(old), std::move(threads));
+    }
+}
+
+} // namespace LOOPS_ABI
+} // namespace loops

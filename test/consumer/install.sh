@@ -1,0 +1,29 @@
+# Copyright (c) 2026 The Loops authors
+# Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+# For the scripts that source it, with b2's arguments: installs the library into $prefix, in the
+# build folder that use_project.sh left, where the library's objects are.
+top=$(cd ../.. && pwd)
+scratch=$top/bin/consumer/$(tr ' =' '--' <<<"$*")
+prefix=$scratch/prefix
+
+for word; do
+    case $word in
+        toolset=clang*) cxx=clang++ ;;
+        toolset=gcc*) cxx=g++ ;;
+        cxxstd=*) std=${word#*=} ;;
+    esac
+done
+
+(cd "$top" && b2 --ignore-site-config --build-dir="$scratch" -j2 "$@" install --prefix="$prefix") 2>&1 |
+    sed 's/^/    /'
+
+runs_shared() {
+    LD_LIBRARY_PATH=$prefix/lib "$1"
+    LD_LIBRARY_PATH=$prefix/lib ldd "$1" | grep -q "libloops.so.* => $prefix/lib/"
+}
+
+runs_static() {
+    "$1"
+    if ldd "$1" | grep libloops; then return 1; fi
+}
