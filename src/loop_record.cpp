@@ -4,6 +4,7 @@
 #include "detail/loop_record.hpp"
 
 #include <loops/error.hpp>
+#include <loops/loop_local.hpp>
 
 #include "detail/fork.hpp"
 #include "platform/system.hpp"
@@ -271,6 +272,23 @@ std::uint64_t loop_epoch() noexcept
 void next_loop_epoch() noexcept
 {
     epoch.fetch_add(1, std::memory_order_acq_rel);
+}
+
+std::uint64_t new_local_key() noexcept
+{
+    static std::atomic<std::uint64_t> next{1};
+    return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+void* find_local(asio::io_context& loop, std::uint64_t key,
+    const std::function<std::shared_ptr<void>()>& make)
+{
+    return record_of(loop)->find_local(key, make);
+}
+
+bool is_closed(asio::io_context& loop)
+{
+    return record_of(loop)->context() == nullptr;
 }
 
 std::shared_ptr<loop_record> add_task(asio::io_context& loop, task_hook& task)

@@ -140,7 +140,7 @@ public:
 
 #if defined(LOOPS_HAS_COROUTINES)
     /// Runs the loop until a coroutine has ended; where a thread of its policy runs the loop, waits
-    /// for that.
+    /// for that. Defined in `loops/run.hpp`.
     ///
     /// @return What the coroutine returned.
     /// @throws What the coroutine threw; system_error with `operation_aborted` when the loop was
@@ -248,7 +248,5 @@ LOOPS_DECL void notify_fork(asio::execution_context::fork_event event);
 
 } // namespace LOOPS_ABI
 } // namespace loops
-
-#include <loops/impl/event_loop.hpp>
 
 #endif

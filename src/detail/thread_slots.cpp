@@ -139,21 +139,21 @@ std::shared_ptr<thread_slots::slot> thread_slots::mine() const
 asio::io_context* thread_slots::find() noexcept
 {
     const auto here = mine();
-    if (!slot)
+    if (!here)
         return nullptr;
-    const std::lock_guard lock(slot->mutex);
-    return slot->find();
+    const std::lock_guard lock(here->mutex);
+    return here->find();
 }
 
 asio::io_context* thread_slots::find_or_make(const maker& make)
 {
     auto here = mine();
-    if (slot)
+    if (here)
     {
-        const std::lock_guard lock(slot->mutex);
-        if (asio::io_context* const loop = slot->find())
+        const std::lock_guard lock(here->mutex);
+        if (asio::io_context* const loop = here->find())
             return loop;
-        if (slot->never_make)
+        if (here->never_make)
             return nullptr;
     }
     if (!make)
@@ -161,10 +161,10 @@ asio::io_context* thread_slots::find_or_make(const maker& make)
     // Made without a lock: a user's factory may come back here.
     std::unique_ptr<event_loop> made = make();
     set(made.get());
-    slot = mine();
-    const std::lock_guard lock(slot->mutex);
-    slot->made = std::move(made);
-    return slot->made.get();
+    here = mine();
+    const std::lock_guard lock(here->mutex);
+    here->made = std::move(made);
+    return here->made.get();
 }
 
 void thread_slots::set(asio::io_context* loop)
@@ -174,38 +174,46 @@ void thread_slots::set(asio::io_context* loop)
         throw_error(error::loop_closed, "setting " + record->describe() + " as current on " +
                                             platform::describe_thread() + "; make a new loop");
     auto here = mine();
-    if (!slot)
+    if (!here)
     {
         const std::lock_guard lock(mutex_);
         slots_.erase(std::remove_if(slots_.begin(), slots_.end(),
                          [](const auto& each) { return each.expired(); }),
             slots_.end());
         slots_.reserve(slots_.size() + 1);
-        slot = this_thread().make(id_);
-        slots_.push_back(slot);
+        here = this_thread().make(id_);
+        slots_.push_back(here);
     }
     {
-        const std::lock_guard lock(slot->mutex);
-        slot->never_make = record == nullptr;
-        slot->current = std::move(record);
+        const std::lock_guard lock(here->mutex);
+        here->never_make = record == nullptr;
+        here->current = std::move(record);
     }
     next_loop_epoch();
 }
 
-void thread_slots::check_none_runs() const
+void thread_slots::for_each(const std::function<void(event_loop&)>& visit) const
 {
     const std::lock_guard lock(mutex_);
     for (const auto& each : slots_)
     {
-        const auto slot = each.lock();
-        if (!slot)
+        const auto found = each.lock();
+        if (!found)
             continue;
-        const std::lock_guard inner(slot->mutex);
-        if (slot->made && !loop_access::has_own_thread(*slot->made) && slot->made->is_running())
-            throw_error(error::already_running,
-                "closing the policy of loop '" + slot->made->name() + "' on " +
-                    platform::describe_thread() + "; stop it and let its run return first");
+        const std::lock_guard inner(found->mutex);
+        if (found->made)
+            visit(*found->made);
     }
+}
+
+void thread_slots::check_none_runs() const
+{
+    for_each([](event_loop& loop) {
+        if (!loop_access::has_own_thread(loop) && loop.is_running())
+            throw_error(error::already_running,
+                "closing the policy of loop '" + loop.name() + "' on " +
+                    platform::describe_thread() + "; stop it and let its run return first");
+    });
 }
 
 void thread_slots::close() noexcept
@@ -228,8 +236,8 @@ std::vector<std::unique_ptr<event_loop>> thread_slots::release() noexcept
     all.swap(slots_);
     for (const auto& each : all)
     {
-        const auto slot = each.lock();
-        if (auto made = slot ? slot->release() : nullptr)
+        const auto found = each.lock();
+        if (auto made = found ? found->release() : nullptr)
             loops.push_back(std::move(made));
     }
     next_loop_epoch();

@@ -41,6 +41,9 @@ public:
     // Makes `loop` current for the calling thread; null empties the slot. Throws loop_closed.
     void set(asio::io_context* loop);
 
+    // Calls `visit` with each loop that was made for a thread, the oldest first.
+    void for_each(const std::function<void(event_loop&)>& visit) const;
+
     // Throws already_running if a caller runs a loop that was made for a thread.
     void check_none_runs() const;
 

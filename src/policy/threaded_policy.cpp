@@ -31,9 +31,14 @@ std::unique_ptr<event_loop> threaded_policy::new_event_loop()
 {
     check_open("making a loop");
     std::unique_ptr<event_loop> loop = make_loop();
-    core()->threads->start(*loop, {loop->name(), {}, {}, {}});
+    start_thread(*loop);
     detail::loop_access::give_to(*loop, core()->threads);
     return loop;
+}
+
+void threaded_policy::start_thread(event_loop& loop)
+{
+    core()->threads->start(loop, {loop.name(), {}, {}, {}});
 }
 
 asio::io_context& threaded_policy::get_event_loop()
@@ -70,7 +75,12 @@ void threaded_policy::run()
     check_open("running the policy");
     core()->draining = false;
     if (!core()->threads->busy())
+    {
         get_event_loop();
+        // Loops whose threads an earlier stop or drain has ended.
+        if (!core()->threads->busy())
+            slots_->for_each([this](event_loop& loop) { start_thread(loop); });
+    }
     join();
 }
 

@@ -20,10 +20,10 @@ done
 
 runs_shared() {
     LD_LIBRARY_PATH=$prefix/lib "$1"
-    LD_LIBRARY_PATH=$prefix/lib ldd "$1" | grep -q "libloops.so.* => $prefix/lib/"
+    [[ $(LD_LIBRARY_PATH=$prefix/lib ldd "$1") == *"libloops.so."*" => $prefix/lib/"* ]]
 }
 
 runs_static() {
     "$1"
-    if ldd "$1" | grep libloops; then return 1; fi
+    [[ $(ldd "$1") != *libloops* ]]
 }

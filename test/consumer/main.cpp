@@ -3,6 +3,7 @@
 
 #include <loops/error.hpp>
 #include <loops/event_loop.hpp>
+#include <loops/run.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>

@@ -7,11 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")"
 scratch=$(cd ../.. && pwd)/bin/consumer/$(tr ' =' '--' <<<"$*")
 rm -rf "$scratch"
+mkdir -p "$scratch"
 
 for link in shared static; do
     # Indented, for the b2 that runs this script says the same of other tests.
     b2 --ignore-site-config --build-dir="$scratch" -j2 "$@" link="$link" 2>&1 |
-        sed 's/^/    /' | tee "$scratch.log"
+        sed 's/^/    /' | tee "$scratch/log"
     # b2 ends with status 0 on some errors.
-    grep -q '^ *\*\*passed\*\*' "$scratch.log"
+    grep -q '^ *\*\*passed\*\*' "$scratch/log"
 done

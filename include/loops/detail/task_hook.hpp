@@ -39,6 +39,9 @@ LOOPS_DECL std::shared_ptr<loop_record> add_task(asio::io_context& loop, task_ho
 LOOPS_DECL void remove_task(loop_record& loop, task_hook& task) noexcept;
 LOOPS_DECL void cancel_tasks(asio::io_context& loop);
 
+// Whether Loops' own calls refuse the loop.
+LOOPS_DECL bool is_closed(asio::io_context& loop);
+
 // What becomes of an exception that nobody waits for: it leaves a handler of that loop, and so
 // goes where the loop's and the policy's rules for such exceptions send it.
 LOOPS_DECL void throw_from_loop(asio::io_context& loop, std::exception_ptr exception);

@@ -33,7 +33,8 @@ public:
     void set_event_loop(asio::io_context* loop) override;
     std::unique_ptr<event_loop> new_event_loop() override;
 
-    /// Waits until the policy's threads have been stopped or drained.
+    /// Waits until the policy's threads have been stopped or drained; starts them anew where they
+    /// were before.
     void run() override;
 
     void close() override;
@@ -43,6 +44,7 @@ protected:
 
 private:
     void retire() noexcept override;
+    void start_thread(event_loop& loop);
 
     const std::unique_ptr<detail::thread_slots> slots_;
 };

@@ -1,0 +1,53 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef PREFORK_SERVER_LISTENER_HPP
+#define PREFORK_SERVER_LISTENER_HPP
+
+#include "descriptor.hpp"
+#include "session.hpp"
+
+#include <loops/lease.hpp>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <memory>
+
+namespace prefork {
+
+/// Accepts connections from the socket that the workers share, and has the policy place each.
+class listener : public std::enable_shared_from_this<listener>
+{
+public:
+    /// @param loop The loop to accept on.
+    listener(boost::asio::io_context& loop, descriptor listening,
+        std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions);
+
+    /// Begins to accept.
+    void start();
+
+    /// Accepts no more. Thread safe.
+    void close();
+
+private:
+    void accept();
+    void on_accept(const boost::system::error_code& ec, session_socket socket);
+    void accept_later();
+
+    const std::shared_ptr<const site> content_;
+    const std::shared_ptr<session_list> sessions_;
+    boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, session_executor> acceptor_;
+    boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+        boost::asio::wait_traits<std::chrono::steady_clock>, session_executor>
+        timer_;
+    // Where the next connection will be; it counts nothing until there is one.
+    loops::lease place_;
+};
+
+} // namespace prefork
+
+#endif

@@ -1,0 +1,52 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef PREFORK_SERVER_SITE_HPP
+#define PREFORK_SERVER_SITE_HPP
+
+#include "scoreboard.hpp"
+
+#include <loops/event_loop.hpp>
+#include <loops/policy.hpp>
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace prefork {
+
+using request = boost::beast::http::request<boost::beast::http::string_body>;
+using response = boost::beast::http::response<boost::beast::http::string_body>;
+
+/// What a worker serves: turns requests into answers. All members may be called concurrently.
+class site
+{
+public:
+    /// @param description The policy as the command line has it.
+    site(std::shared_ptr<loops::event_loop_policy> policy, std::string description,
+        const shared_scoreboard& page, unsigned worker);
+
+    /// Answers a request. The answer says which worker gave it, in the field `X-Worker-Pid`.
+    response answer(const request& asked) const;
+
+    /// The worker's own line of the scoreboard.
+    worker_slot& slot() const noexcept { return slot_; }
+
+private:
+    std::string status() const;
+
+    const std::shared_ptr<loops::event_loop_policy> policy_;
+    const std::string description_;
+    const shared_scoreboard& page_;
+    const unsigned worker_;
+    worker_slot& slot_;
+    const std::string pid_;
+    const std::vector<boost::asio::io_context*> loops_;
+};
+
+} // namespace prefork
+
+#endif

@@ -1,0 +1,51 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "worker.hpp"
+
+#include "listener.hpp"
+#include "print.hpp"
+#include "scoreboard.hpp"
+#include "session.hpp"
+#include "site.hpp"
+#include "worker_process.hpp"
+
+#include <loops/make_policy.hpp>
+#include <loops/policy.hpp>
+
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include <unistd.h>
+
+namespace prefork {
+
+int run_worker(const options& from)
+{
+    inheritance inherited = inherit(*from.worker);
+    const shared_scoreboard page(std::move(inherited.page));
+
+    // This is all that the choice of a policy takes; nothing below knows which one it is.
+    const std::shared_ptr<loops::event_loop_policy> policy = loops::make_policy(from.policy);
+    loops::set_event_loop_policy(policy);
+
+    const auto content = std::make_shared<site>(policy, from.policy, page, from.worker->index);
+    const auto sessions = std::make_shared<session_list>();
+    const auto entrance = std::make_shared<listener>(
+        loops::select_event_loop(), std::move(inherited.listening), content, sessions);
+
+    policy->on_drain([entrance, sessions] {
+        entrance->close();
+        sessions->finish();
+    });
+    entrance->start();
+    const loops::drain_report report = policy->run_until_signal(from.grace);
+    if (!report.complete)
+        print_line(std::cerr, "worker " + std::to_string(::getpid()) +
+                                  " ends with connections that did not");
+    policy->close();
+    return 0;
+}
+
+} // namespace prefork

@@ -1,0 +1,33 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_HPP
+#define LOOPS_HPP
+
+/// @file
+/// All of Loops, for small programs.
+
+#include <loops/async_invoke.hpp>
+#include <loops/backend.hpp>
+#include <loops/child_exit.hpp>
+#include <loops/child_watcher.hpp>
+#include <loops/config.hpp>
+#include <loops/error.hpp>
+#include <loops/event_loop.hpp>
+#include <loops/lease.hpp>
+#include <loops/log.hpp>
+#include <loops/loop_local.hpp>
+#include <loops/make_policy.hpp>
+#include <loops/policy.hpp>
+#include <loops/policy/chooser.hpp>
+#include <loops/policy/default_policy.hpp>
+#include <loops/policy/pool_policy.hpp>
+#include <loops/policy/shared_policy.hpp>
+#include <loops/policy/threaded_policy.hpp>
+#include <loops/run.hpp>
+#include <loops/spawn.hpp>
+#include <loops/task.hpp>
+#include <loops/version.hpp>
+#include <loops/watcher/pidfd_child_watcher.hpp>
+
+#endif

@@ -1,0 +1,68 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_ASYNC_INVOKE_HPP
+#define LOOPS_ASYNC_INVOKE_HPP
+
+#include <loops/config.hpp>
+#include <loops/error.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+#include <type_traits>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+namespace detail {
+
+template <class R>
+struct invoke_signature
+{
+    using type = void(std::exception_ptr, R);
+};
+
+template <>
+struct invoke_signature<void>
+{
+    using type = void(std::exception_ptr);
+};
+
+} // namespace detail
+
+/// Calls a function on another loop and completes with its result.
+///
+/// @param loop Where `function` is called; not inside of async_invoke(), even if the calling thread
+/// runs that loop. It must live until then.
+///
+/// @param function Called once, without arguments. Its result must be default-constructible: that
+/// is what accompanies an exception.
+///
+/// @param token The completion token. The handler runs on its associated executor; where it has
+/// none, on the loop that runs on the calling thread, and where there is none, on `loop`.
+///
+/// @par Completion Signature
+/// @code void(std::exception_ptr, R) @endcode for a function that returns `R`, else
+/// `void(std::exception_ptr)`. The exception is what `function` threw, or a system_error:
+/// `error::loop_closed` where the loop was closed before, `operation_aborted` where the call was
+/// cancelled.
+///
+/// @par Per-Operation Cancellation
+/// `terminal`, `partial`, `total`: a function that was not called yet never is. One that was called
+/// runs to its end and completes normally.
+///
+/// @par Thread safety
+/// Safe, from any thread.
+template <class Function,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(
+        typename detail::invoke_signature<std::invoke_result_t<Function&>>::type) CompletionToken>
+auto async_invoke(asio::io_context& loop, Function function, CompletionToken&& token);
+
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#include <loops/impl/async_invoke.hpp>
+
+#endif

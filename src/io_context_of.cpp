@@ -1,0 +1,53 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include <loops/detail/io_context_of.hpp>
+
+#include <memory>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+// io_context's executors come in two types: the second counts as outstanding work.
+using plain = asio::io_context::executor_type;
+using tracked = std::decay_t<decltype(asio::prefer(
+    std::declval<plain>(), asio::execution::outstanding_work.tracked))>;
+
+template <class Target, class Erased>
+asio::io_context* behind(const Erased& executor) noexcept
+{
+    const Target* const target = executor.template target<Target>();
+    return target != nullptr ? io_context_of(*target) : nullptr;
+}
+
+template <class Erased>
+asio::io_context* search(const Erased& executor) noexcept
+{
+    if (asio::io_context* const loop = behind<plain>(executor))
+        return loop;
+    if (asio::io_context* const loop = behind<tracked>(executor))
+        return loop;
+    if (asio::io_context* const loop = behind<asio::strand<plain>>(executor))
+        return loop;
+    return behind<asio::strand<asio::any_io_executor>>(executor);
+}
+
+} // namespace
+
+asio::io_context* io_context_of(const asio::any_io_executor& executor) noexcept
+{
+    return search(executor);
+}
+
+asio::io_context* io_context_of(const asio::any_completion_executor& executor) noexcept
+{
+    if (asio::io_context* const loop = search(executor))
+        return loop;
+    return behind<asio::any_io_executor>(executor);
+}
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops

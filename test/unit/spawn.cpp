@@ -1,0 +1,417 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#define BOOST_TEST_MODULE spawn
+#include <boost/test/unit_test.hpp>
+
+#include <loops/async_invoke.hpp>
+#include <loops/run.hpp>
+#include <loops/spawn.hpp>
+
+#include "support/error_check.hpp"
+#include "support/latch.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace asio = boost::asio;
+using loops::error;
+using loops::event_loop;
+using test::check_error;
+
+namespace {
+
+loops::error_code code_of(const std::exception_ptr& exception)
+{
+    try
+    {
+        if (exception)
+            std::rethrow_exception(exception);
+    }
+    catch (const loops::system_error& e)
+    {
+        return e.code();
+    }
+    return {};
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_function_reports_its_own_end)
+{
+    event_loop loop;
+    bool inside = true;
+    std::vector<std::string> order;
+    loops::spawn(
+        loop.get_executor(),
+        [&](auto done) {
+            BOOST_TEST(!inside);
+            order.push_back("task");
+            auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(1));
+            timer->async_wait([timer, done = std::move(done)](loops::error_code ec) mutable {
+                std::move(done)(ec);
+            });
+        },
+        [&](const std::exception_ptr& exception) {
+            BOOST_TEST(!exception);
+            order.push_back("end");
+        });
+    inside = false;
+    BOOST_TEST(loops::load_of(loop) == 1);
+    loop.run();
+    BOOST_TEST(order == (std::vector<std::string>{"task", "end"}));
+    BOOST_TEST(loops::load_of(loop) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(done_is_a_token_for_an_operation_and_carries_cancellation)
+{
+    event_loop loop;
+    asio::steady_timer timer(loop, std::chrono::hours(1));
+    asio::cancellation_signal cancel;
+    std::optional<loops::error_code> ended;
+    loops::spawn(
+        loop.get_executor(), [&](auto done) { timer.async_wait(std::move(done)); },
+        asio::bind_cancellation_slot(cancel.slot(),
+            [&](const std::exception_ptr& exception) { ended = code_of(exception); }));
+    loop.poll();
+    BOOST_TEST(!ended.has_value());
+    cancel.emit(asio::cancellation_type::terminal);
+    loop.run();
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(exceptions_and_dropped_ends_complete_the_task)
+{
+    event_loop loop;
+    std::exception_ptr thrown;
+    std::exception_ptr dropped;
+    loops::spawn(
+        loop.get_executor(), [](auto) { throw std::runtime_error("task"); },
+        [&](std::exception_ptr exception) { thrown = std::move(exception); });
+    loops::spawn(
+        loop.get_executor(), [](auto) {},
+        [&](std::exception_ptr exception) { dropped = std::move(exception); });
+    loop.run();
+    BOOST_TEST((code_of(dropped) == asio::error::operation_aborted));
+    BOOST_REQUIRE(thrown);
+}
+
+BOOST_AUTO_TEST_CASE(a_detached_exception_leaves_a_handler_of_the_loop)
+{
+    event_loop loop;
+    loops::spawn(
+        loop.get_executor(), [](auto) { throw std::runtime_error("task"); }, asio::detached);
+    BOOST_CHECK_THROW(loop.run(), std::runtime_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_future_waits_for_a_task)
+{
+    event_loop loop;
+    auto future = loops::spawn(
+        loop.get_executor(), [](auto done) { done(); }, asio::use_future);
+    loop.run();
+    future.get();
+}
+
+BOOST_AUTO_TEST_CASE(the_task_factory_decides_when_a_task_starts)
+{
+    const auto policy = loops::get_event_loop_policy();
+    std::vector<loops::task> waiting;
+    policy->set_task_factory([&](loops::task task) { waiting.push_back(std::move(task)); });
+    event_loop loop;
+    int ran = 0;
+    int ended = 0;
+    int refused = 0;
+    const auto spawn_one = [&] {
+        loops::spawn(
+            loop.get_executor(),
+            [&](auto done) {
+                ++ran;
+                done();
+            },
+            [&](const std::exception_ptr& exception) {
+                if (exception)
+                    refused += code_of(exception) == error::queue_full ? 1 : 100;
+                else
+                    ++ended;
+            });
+    };
+    spawn_one();
+    spawn_one();
+    spawn_one();
+    policy->set_task_factory({});
+    BOOST_TEST(waiting.size() == 3U);
+    BOOST_TEST(waiting[0].loop() == &loop);
+    loop.poll();
+    BOOST_TEST(ran == 0);
+    bool told = false;
+    waiting[0].start([&] { told = true; });
+    waiting[1].refuse(error::queue_full);
+    loop.restart();
+    loop.poll();
+    BOOST_TEST(told);
+    BOOST_TEST(ran == 1);
+    BOOST_TEST(ended == 1);
+    BOOST_TEST(refused == 1);
+    waiting.clear();
+    loop.restart();
+    loop.poll();
+    BOOST_TEST(refused == 101);
+    BOOST_TEST(loops::load_of(loop) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_closed_loop_refuses_tasks)
+{
+    event_loop closed;
+    closed.close();
+    event_loop other;
+    std::optional<loops::error_code> ended;
+    loops::spawn(
+        closed.get_executor(), [](auto done) { done(); },
+        asio::bind_executor(other.get_executor(),
+            [&](const std::exception_ptr& exception) { ended = code_of(exception); }));
+    other.run();
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == error::loop_closed));
+}
+
+BOOST_AUTO_TEST_CASE(invoke_returns_results_and_exceptions_on_the_callers_executor)
+{
+    event_loop here("here");
+    event_loop there("there");
+    auto work = asio::make_work_guard(there);
+    std::thread other([&] { there.run(); });
+    int results = 0;
+    asio::post(here, [&] {
+        loops::async_invoke(
+            there, [&] { return &loops::get_running_loop() == &there ? 42 : 0; },
+            [&](const std::exception_ptr& exception, int value) {
+                BOOST_TEST(!exception);
+                BOOST_TEST(value == 42);
+                BOOST_TEST(&loops::get_running_loop() == &here);
+                ++results;
+            });
+        loops::async_invoke(
+            there, [] { throw std::runtime_error("there"); },
+            [&](const std::exception_ptr& exception) {
+                BOOST_TEST((exception != nullptr));
+                ++results;
+            });
+        BOOST_TEST(results == 0);
+    });
+    here.run();
+    BOOST_TEST(results == 2);
+    auto future = loops::async_invoke(
+        there, [] { return std::string("text"); }, asio::use_future);
+    BOOST_TEST(future.get() == "text");
+    work.reset();
+    other.join();
+}
+
+BOOST_AUTO_TEST_CASE(an_invocation_is_cancelled_before_it_is_called)
+{
+    event_loop here;
+    event_loop there;
+    asio::cancellation_signal cancel;
+    bool called = false;
+    std::optional<loops::error_code> ended;
+    asio::post(here, [&] {
+        loops::async_invoke(
+            there, [&] { called = true; },
+            asio::bind_cancellation_slot(cancel.slot(),
+                [&](const std::exception_ptr& exception) { ended = code_of(exception); }));
+        cancel.emit(asio::cancellation_type::total);
+        BOOST_TEST(!ended.has_value());
+    });
+    here.run();
+    there.run();
+    BOOST_TEST(!called);
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(an_invocation_on_a_closed_loop_is_an_error)
+{
+    event_loop here;
+    event_loop there;
+    there.close();
+    std::optional<loops::error_code> ended;
+    asio::post(here, [&] {
+        loops::async_invoke(there, [] {}, [&](const std::exception_ptr& exception) {
+            ended = code_of(exception);
+        });
+        BOOST_TEST(!ended.has_value());
+    });
+    here.run();
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == error::loop_closed));
+}
+
+BOOST_AUTO_TEST_CASE(an_invocation_dies_uncalled_with_its_loop)
+{
+    auto owned = std::make_shared<int>(1);
+    const std::weak_ptr<int> watched = owned;
+    asio::thread_pool callers(1);
+    {
+        event_loop there;
+        loops::async_invoke(
+            there, [] {},
+            asio::bind_executor(callers, [owned = std::move(owned)](const std::exception_ptr&) {}));
+    }
+    BOOST_TEST(watched.expired());
+    callers.join();
+}
+
+BOOST_AUTO_TEST_CASE(run_returns_the_value_and_restores_the_current_loop)
+{
+    asio::io_context current;
+    loops::set_event_loop(current);
+    int later = 0;
+    const int value = loops::run([&] {
+        BOOST_TEST(&loops::get_event_loop() != &current);
+        asio::post(loops::get_event_loop(), [&] { ++later; });
+        return 7;
+    });
+    BOOST_TEST(value == 7);
+    BOOST_TEST(later == 1);
+    BOOST_TEST(&loops::get_event_loop() == &current);
+    BOOST_CHECK_THROW(loops::run([] { throw std::runtime_error("main"); }), std::runtime_error);
+    BOOST_TEST(&loops::get_event_loop() == &current);
+    loops::set_event_loop(nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(run_inside_a_running_loop_is_refused_and_the_outer_run_unharmed)
+{
+    int after = 0;
+    loops::run([&] {
+        check_error([] { loops::run([] {}); }, error::already_running, "spawn");
+        asio::post(loops::get_event_loop(), [&] { ++after; });
+    });
+    BOOST_TEST(after == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_runner_runs_several_times_on_one_loop)
+{
+    loops::runner runner;
+    asio::io_context* const first = runner.run([] { return &loops::get_event_loop(); });
+    asio::io_context* const second = runner.run([] { return &loops::get_event_loop(); });
+    BOOST_TEST(first == second);
+    BOOST_TEST(first == &runner.get_loop());
+    runner.close();
+    runner.close();
+    check_error([&] { runner.run([] {}); }, error::loop_closed);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_main_function_leaves_is_cancelled_and_waited_for)
+{
+    std::optional<loops::error_code> ended;
+    auto timer = std::make_shared<std::optional<asio::steady_timer>>();
+    loops::run([&] {
+        auto& loop = static_cast<event_loop&>(loops::get_event_loop());
+        timer->emplace(loop, std::chrono::hours(1));
+        loops::spawn(
+            loop.get_executor(), [&](auto done) { (*timer)->async_wait(std::move(done)); },
+            [&](const std::exception_ptr& exception) {
+                ended = code_of(exception);
+                timer->reset();
+            });
+        asio::post(loop, [&] { loop.request_stop(); });
+    });
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == asio::error::operation_aborted));
+}
+
+#if defined(LOOPS_HAS_COROUTINES)
+
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace {
+
+asio::awaitable<int> sleep_and_give(int value)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(1));
+    co_await timer.async_wait(asio::use_awaitable);
+    co_return value;
+}
+
+asio::awaitable<void> sleep_long()
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::hours(1));
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<void> fail()
+{
+    co_await sleep_and_give(0);
+    throw std::runtime_error("coroutine");
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_coroutine_is_a_main_task)
+{
+    BOOST_TEST(loops::run(sleep_and_give(5)) == 5);
+    BOOST_CHECK_THROW(loops::run(fail()), std::runtime_error);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_main_coroutine_leaves_is_cancelled_and_waited_for)
+{
+    std::optional<loops::error_code> ended;
+    const auto main = [&]() -> asio::awaitable<int> {
+        loops::spawn(sleep_long(),
+            [&](const std::exception_ptr& exception) { ended = code_of(exception); });
+        co_return co_await sleep_and_give(3);
+    };
+    BOOST_TEST(loops::run(main()) == 3);
+    BOOST_REQUIRE(ended.has_value());
+    BOOST_TEST((*ended == asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_awaits_tasks_and_invocations)
+{
+    event_loop other;
+    auto work = asio::make_work_guard(other);
+    std::thread thread([&] { other.run(); });
+    const auto main = [&]() -> asio::awaitable<int> {
+        const int a = co_await loops::spawn(sleep_and_give(1), asio::use_awaitable);
+        const int b = co_await loops::async_invoke(
+            other, [] { return 2; }, asio::use_awaitable);
+        co_return a + b;
+    };
+    BOOST_TEST(loops::run(main()) == 3);
+    work.reset();
+    thread.join();
+}
+
+BOOST_AUTO_TEST_CASE(run_until_complete_says_when_it_was_stopped_before)
+{
+    event_loop loop("stopped");
+    BOOST_TEST(loop.run_until_complete(sleep_and_give(4)) == 4);
+    asio::post(loop, [&] { loop.request_stop(); });
+    check_error([&] { loop.run_until_complete(sleep_long()); }, asio::error::operation_aborted,
+        "stopped");
+    loop.run(); // the coroutine was cancelled: nothing is left
+}
+
+BOOST_AUTO_TEST_CASE(a_detached_coroutines_exception_leaves_the_loop)
+{
+    event_loop loop;
+    loops::spawn(loop.get_executor(), fail(), asio::detached);
+    BOOST_CHECK_THROW(loop.run(), std::runtime_error);
+}
+
+#endif
