@@ -57,6 +57,18 @@ bool policy_core::excepted(const std::exception_ptr& exception) const
 
 } // namespace detail
 
+namespace {
+
+void refuse_inside(const detail::policy_core& core, const std::string& policy, const char* attempted)
+{
+    if (core.threads->inside())
+        detail::throw_error(error::already_running,
+            std::string(attempted) + " policy '" + policy + "' on " + platform::describe_thread() +
+                ", which runs one of its loops; do it from another thread");
+}
+
+} // namespace
+
 event_loop_policy::event_loop_policy() : core_(std::make_shared<detail::policy_core>()) {}
 
 event_loop_policy::~event_loop_policy()
@@ -157,29 +169,29 @@ void event_loop_policy::set_child_watcher(std::shared_ptr<child_watcher> watcher
         watcher->close();
 }
 
+void event_loop_policy::start()
+{
+    check_open("starting the policy");
+}
+
+void event_loop_policy::run_started(std::uint64_t since)
+{
+    core_->threads->run_here(get_event_loop(), since);
+}
+
 void event_loop_policy::run()
 {
-    check_open("running the policy");
+    const std::uint64_t since = core_->threads->stops();
+    refuse_inside(*core_, name(), "running");
+    start();
     core_->draining = false;
-    core_->threads->run_here(get_event_loop());
+    run_started(since);
 }
 
 void event_loop_policy::stop()
 {
     core_->threads->stop();
 }
-
-namespace {
-
-void refuse_inside(const detail::policy_core& core, const std::string& policy, const char* attempted)
-{
-    if (core.threads->inside())
-        detail::throw_error(error::already_running,
-            std::string(attempted) + " policy '" + policy + "' on " + platform::describe_thread() +
-                ", which runs one of its loops; do it from another thread");
-}
-
-} // namespace
 
 void event_loop_policy::join()
 {
@@ -209,8 +221,13 @@ void event_loop_policy::on_drain(std::function<void()> function)
 
 drain_report event_loop_policy::run_until_signal(std::chrono::nanoseconds limit)
 {
+    const std::uint64_t since = core_->threads->stops();
+    refuse_inside(*core_, name(), "running");
+    start();
+    core_->draining = false;
+    // From here on a signal may stop the loops before they run; `since` tells.
     detail::stop_signals signals([&] { return drain(limit); }, [&] { stop(); });
-    run();
+    run_started(since);
     return signals.report();
 }
 

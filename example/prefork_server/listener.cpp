@@ -11,7 +11,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
-#include <chrono>
 #include <iostream>
 #include <utility>
 
@@ -80,7 +79,11 @@ void listener::on_accept(const error_code& ec, session_socket socket)
         place_.reweigh(1);
         std::make_shared<session>(std::move(socket), std::move(place_), content_, sessions_)
             ->start();
-        accept();
+        // Connections that come at once would all end at the worker that woke first.
+        if (content_->is_ahead())
+            accept_after(std::chrono::milliseconds(1));
+        else
+            accept();
         return;
     }
     if (ec == asio::error::connection_aborted)
@@ -90,12 +93,12 @@ void listener::on_accept(const error_code& ec, session_socket socket)
     }
     // Out of descriptors or memory, most likely: what helps is that a connection ends.
     print_line(std::cerr, "accepting: " + ec.message());
-    accept_later();
+    accept_after(std::chrono::milliseconds(100));
 }
 
-void listener::accept_later()
+void listener::accept_after(std::chrono::milliseconds pause)
 {
-    timer_.expires_after(std::chrono::milliseconds(100));
+    timer_.expires_after(pause);
     timer_.async_wait([self = shared_from_this()](const error_code& ec) {
         if (!ec)
             self->accept();

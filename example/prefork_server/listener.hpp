@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
+#include <chrono>
 #include <memory>
 
 namespace prefork {
@@ -36,7 +37,7 @@ public:
 private:
     void accept();
     void on_accept(const boost::system::error_code& ec, session_socket socket);
-    void accept_later();
+    void accept_after(std::chrono::milliseconds pause);
 
     const std::shared_ptr<const site> content_;
     const std::shared_ptr<session_list> sessions_;

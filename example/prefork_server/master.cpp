@@ -21,10 +21,17 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace prefork {
 namespace {
@@ -56,6 +63,7 @@ public:
         }
         number_ = acceptor.local_endpoint().port();
         fd_ = descriptor(acceptor.release());
+        ::fcntl(fd_.get(), F_SETFD, FD_CLOEXEC); // Asio does not; workers get a copy in its place
     }
 
     unsigned short number() const noexcept { return number_; }

@@ -28,8 +28,8 @@ po::options_description public_options()
     all.add_options()                                                                      //
         ("help,h", "print this and exit")                                                  //
         ("policy", po::value<std::string>()->value_name("TEXT")->default_value("default"), //
-            "each worker's event-loop policy: default, shared[:N], threaded, "
-            "pool[:N][,chooser=least_loaded][,pin=spread]") //
+            "each worker's event-loop policy, such as default, shared:2, threaded, pool:2 or "
+            "pool:2,chooser=least_loaded") //
         ("threads", po::value<std::string>()->value_name("N"),
             "short form: the N of shared or pool") //
         ("workers", po::value<std::string>()->value_name("N")->default_value("2"),

@@ -25,6 +25,19 @@ void scoreboard::set_watcher(std::string_view name) noexcept
     watcher[length] = '\0';
 }
 
+bool scoreboard::is_ahead(unsigned index) const noexcept
+{
+    constexpr std::int64_t slack = 2;
+    const std::int64_t own = slots[index].connections;
+    for (unsigned other = 0; other != workers; ++other)
+    {
+        const worker_slot& it = slots[other];
+        if (other != index && it.pid != 0 && it.connections + slack < own)
+            return true;
+    }
+    return false;
+}
+
 shared_scoreboard::shared_scoreboard() : fd_(::memfd_create("prefork_server", MFD_CLOEXEC))
 {
     if (fd_.get() < 0 || ::ftruncate(fd_.get(), sizeof(scoreboard)) != 0)

@@ -43,6 +43,9 @@ struct scoreboard
     std::array<char, 32> watcher;
 
     void set_watcher(std::string_view name) noexcept;
+
+    /// Whether a worker has clearly more connections than another one that is there.
+    bool is_ahead(unsigned index) const noexcept;
 };
 
 static_assert(std::atomic<std::int64_t>::is_always_lock_free, "works across processes");

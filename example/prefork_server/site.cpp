@@ -11,9 +11,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <charconv>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -79,12 +78,12 @@ json::object describe(const worker_slot& slot, std::int64_t now)
 } // namespace
 
 site::site(std::shared_ptr<loops::event_loop_policy> policy, std::string description,
-    const shared_scoreboard& page, unsigned worker)
+    std::shared_ptr<const shared_scoreboard> page, unsigned worker)
     : policy_(std::move(policy)),
       description_(std::move(description)),
-      page_(page),
+      page_(std::move(page)),
       worker_(worker),
-      slot_(page->slots[worker]),
+      slot_((*page_)->slots[worker]),
       pid_(std::to_string(::getpid())),
       loops_(loops_of(*policy_))
 {}
@@ -144,25 +143,26 @@ response site::answer(const request& asked) const
 std::string site::status() const
 {
     const std::int64_t now = monotonic_ms();
+    const scoreboard& page = **page_;
 
     json::array loads;
     for (asio::io_context* const loop : loops_)
         loads.push_back({{"index", loads.size()}, {"load", loops::load_of(*loop)}});
 
     json::array workers;
-    const unsigned count = page_->workers;
+    const unsigned count = page.workers;
     for (unsigned index = 0; index != count; ++index)
-        workers.push_back(describe(page_->slots[index], now));
+        workers.push_back(describe(page.slots[index], now));
 
     const loops::event_loop_policy& policy = *policy_;
     json::object all{
         {"worker", {{"index", worker_}, {"pid", ::getpid()}}},
         {"policy", {{"name", policy.name()}, {"description", description_}}},
         {"backend", {{"name", std::string(loops::to_string(loops::backend()))}}},
-        {"watcher", {{"name", page_->watcher.data()}}},
+        {"watcher", {{"name", page.watcher.data()}}},
         {"loops", std::move(loads)},
         {"master",
-            {{"pid", page_->master.load()}, {"uptime_ms", now - page_->started_ms}}},
+            {{"pid", page.master.load()}, {"uptime_ms", now - page.started_ms}}},
         {"workers", std::move(workers)},
     };
     return json::serialize(all) + '\n';

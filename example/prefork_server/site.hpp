@@ -27,7 +27,7 @@ class site
 public:
     /// @param description The policy as the command line has it.
     site(std::shared_ptr<loops::event_loop_policy> policy, std::string description,
-        const shared_scoreboard& page, unsigned worker);
+        std::shared_ptr<const shared_scoreboard> page, unsigned worker);
 
     /// Answers a request. The answer says which worker gave it, in the field `X-Worker-Pid`.
     response answer(const request& asked) const;
@@ -35,12 +35,15 @@ public:
     /// The worker's own line of the scoreboard.
     worker_slot& slot() const noexcept { return slot_; }
 
+    /// Whether another worker should have the next connection.
+    bool is_ahead() const noexcept { return (*page_)->is_ahead(worker_); }
+
 private:
     std::string status() const;
 
     const std::shared_ptr<loops::event_loop_policy> policy_;
     const std::string description_;
-    const shared_scoreboard& page_;
+    const std::shared_ptr<const shared_scoreboard> page_;
     const unsigned worker_;
     worker_slot& slot_;
     const std::string pid_;

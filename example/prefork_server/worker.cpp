@@ -24,7 +24,7 @@ namespace prefork {
 int run_worker(const options& from)
 {
     inheritance inherited = inherit(*from.worker);
-    const shared_scoreboard page(std::move(inherited.page));
+    const auto page = std::make_shared<const shared_scoreboard>(std::move(inherited.page));
 
     // This is all that the choice of a policy takes; nothing below knows which one it is.
     const std::shared_ptr<loops::event_loop_policy> policy = loops::make_policy(from.policy);

@@ -8,9 +8,9 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace prefork {
@@ -95,12 +95,15 @@ private:
 
 } // namespace
 
-worker_process::worker_process(int pid) : pid_(pid), pidfd_(::pidfd_open(pid, 0)) {}
+// By number: <sys/pidfd.h> of glibc 2.36 cannot be used from C++, and older ones have none.
+worker_process::worker_process(int pid)
+    : pid_(pid), pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)))
+{}
 
 void worker_process::signal(int number) const noexcept
 {
     if (pidfd_.get() >= 0)
-        ::pidfd_send_signal(pidfd_.get(), number, nullptr, 0);
+        ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U);
     else if (pid_ > 0)
         ::kill(pid_, number); // without pidfds: as good as it gets
 }
@@ -131,17 +134,19 @@ worker_process worker_starter::start(unsigned index) const
 
 inheritance inherit(const worker_role& role)
 {
+    int listens = 0;
+    ::socklen_t size = sizeof listens;
+    if (::getsockopt(inherited_listening, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 ||
+        listens == 0)
+        throw usage_error("option '--worker' is the master's to give");
+
     // Told from now on; and it may have died before.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         throw_errno("asking to be killed with the master");
     if (::getppid() != role.master)
         ::_exit(1);
 
-    int listens = 0;
-    ::socklen_t size = sizeof listens;
-    if (::getsockopt(inherited_listening, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 ||
-        listens == 0)
-        throw usage_error("option '--worker' is the master's to give");
+    ::prctl(PR_SET_NAME, "prefork_worker"); // it was started as "exe"
     for (const int fd : {inherited_listening, inherited_page})
         ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     return {descriptor(inherited_listening), descriptor(inherited_page)};

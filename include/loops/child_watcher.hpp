@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -136,8 +137,9 @@ protected:
     /// executor that the class promises, not before this function has returned.
     virtual void do_async_wait(pid_type pid, wait_handler handler) = 0;
 
-    /// Starts a wait on behalf of add_child_handler(); by default one like any other. `ec` reports
-    /// why there can be none: the handler is then destroyed uncalled.
+    /// Starts a wait on behalf of add_child_handler(); by default one like any other. It may take
+    /// the place of one for the same `pid` before, whose completion reaches nobody any more. `ec`
+    /// reports why there can be none: the handler is then destroyed uncalled.
     virtual void do_add_handler(pid_type pid, wait_handler handler, error_code& ec);
 
     /// Ends the wait of do_add_handler() for `pid` without completing it. By default nothing: what
@@ -154,7 +156,15 @@ protected:
     virtual void do_close();
 
 private:
-    std::shared_ptr<detail::handler_table> handlers_;
+    // Throws where there can be no child of that number.
+    void check_pid(pid_type pid) const;
+
+    void start_wait(pid_type pid, wait_handler handler);
+    void start_handler(pid_type pid, std::uint64_t token, wait_handler handler,
+        wait_handler completion, error_code& ec);
+    [[noreturn]] void throw_unregistered(pid_type pid, const error_code& ec) const;
+
+    const std::shared_ptr<detail::handler_table> handlers_;
 };
 
 } // namespace LOOPS_ABI

@@ -149,12 +149,17 @@ public:
     /// get_child_watcher() make a fresh one.
     virtual void set_child_watcher(std::shared_ptr<child_watcher> watcher);
 
+    /// Starts the threads that the policy runs its loops by. Started already, or none of its own:
+    /// nothing.
+    /// @throws system_error where a thread cannot be started; none is left then.
+    virtual void start();
+
     /// Runs the policy's loops until they are stopped or drained: those that callers run on the
     /// calling thread, and its own on threads of its own, for which it then waits.
     ///
     /// @throws What left a handler (see exception_action); system_error with
     /// `error::already_running` from inside of one of its loops.
-    virtual void run();
+    void run();
 
     /// Makes run() return, and the policy's threads end, as soon as their present handlers have.
     virtual void stop();
@@ -178,7 +183,7 @@ public:
     /// Adds a function that drain() calls, on its own thread, before it waits.
     void on_drain(std::function<void()> function);
 
-    /// run(), and drain() at the first SIGINT or SIGTERM, and stop() at the second.
+    /// run(), with drain() at the first SIGINT or SIGTERM, and stop() at the second.
     ///
     /// The signals' former dispositions are back when it returns.
     ///
@@ -201,6 +206,11 @@ public:
 
 protected:
     event_loop_policy();
+
+    /// The second half of run(), after start(): by default runs the current loop on the calling
+    /// thread; policies with threads of their own wait for those.
+    /// @param since What tells a stop() or drain() that came before the loop runs.
+    virtual void run_started(std::uint64_t since);
 
     /// Whether get_event_loop() depends on nothing but the calling thread, and gives the same loop
     /// until set_event_loop(), close() or the loop's death; answers are then remembered.

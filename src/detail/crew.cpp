@@ -105,7 +105,13 @@ void crew::leave(member& self)
     units_.erase(std::remove(units_.begin(), units_.end(), self.of), units_.end());
 }
 
-void crew::run_here(asio::io_context& loop)
+std::uint64_t crew::stops() const
+{
+    const std::lock_guard lock(mutex_);
+    return stops_;
+}
+
+void crew::run_here(asio::io_context& loop, std::uint64_t since)
 {
     const auto self = std::make_shared<member>();
     {
@@ -113,6 +119,8 @@ void crew::run_here(asio::io_context& loop)
         {
             const std::lock_guard lock(mutex_);
             forget_ended();
+            if (stops_ != since)
+                return;
             self->of = unit_of(loop);
             if (self->of->members++ == 0)
                 self->of->work.emplace(loop.get_executor());
@@ -227,6 +235,7 @@ void crew::stop_locked()
 void crew::stop()
 {
     const std::lock_guard lock(mutex_);
+    ++stops_;
     forget_ended();
     if (!members_.empty())
         stop_locked();
@@ -365,6 +374,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     const auto at = begin + std::min<std::chrono::nanoseconds>(limit, std::chrono::hours(8760));
     drain_report report;
     std::unique_lock lock(mutex_);
+    ++stops_;
     draining_ = true;
     const auto units = units_;
     for (const auto& each : units)
@@ -385,6 +395,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     changed_.wait(lock, [&] {
         return std::all_of(members_.begin(), members_.end(), [](const auto& e) { return e->ended; });
     });
+    forget_ended();
     report.elapsed = std::chrono::steady_clock::now() - begin;
     return report;
 }

@@ -54,8 +54,12 @@ public:
     // there. Throws, and leaves nothing behind, where it cannot be started, pinned or run.
     void start(asio::io_context& loop, const crew_thread& how);
 
-    // Runs `loop` on the calling thread as a member of the crew. Rethrows as join() does.
-    void run_here(asio::io_context& loop);
+    // How often the crew was told to stop or drain.
+    std::uint64_t stops() const;
+
+    // Runs `loop` on the calling thread as a member of the crew, unless it was told to stop since
+    // it had been told so `since` times. Rethrows as join() does.
+    void run_here(asio::io_context& loop, std::uint64_t since);
 
     // Ends every run as soon as its present handler has returned.
     void stop();
@@ -122,6 +126,7 @@ private:
     std::exception_ptr first_exception_;
     std::uint64_t activity_ = 0;
     std::uint64_t wave_ = 0;
+    std::uint64_t stops_ = 0;
     bool stopping_ = false;
     bool draining_ = false;
 };

@@ -207,11 +207,9 @@ void pool_policy::set_loop_factory(loop_factory factory)
     event_loop_policy::set_loop_factory(std::move(factory));
 }
 
-void pool_policy::run()
+void pool_policy::run_started(std::uint64_t)
 {
-    start();
     join();
-    impl_->running = false;
 }
 
 void pool_policy::close()

@@ -94,9 +94,16 @@ void shared_policy::set_event_loop(asio::io_context* loop)
     detail::next_loop_epoch();
 }
 
-void shared_policy::run()
+void shared_policy::start()
 {
-    run(threads_);
+    check_open("starting the policy");
+    if (!core()->threads->busy())
+        start(threads_);
+}
+
+void shared_policy::run_started(std::uint64_t)
+{
+    join();
 }
 
 void shared_policy::run(std::size_t threads)

@@ -70,17 +70,18 @@ void threaded_policy::set_event_loop(asio::io_context* loop)
     slots_->set(loop);
 }
 
-void threaded_policy::run()
+void threaded_policy::start()
 {
-    check_open("running the policy");
-    core()->draining = false;
+    check_open("starting the policy");
+    // Loops whose threads an earlier stop or drain has ended.
     if (!core()->threads->busy())
-    {
+        slots_->for_each([this](event_loop& loop) { start_thread(loop); });
+    if (!core()->threads->busy())
         get_event_loop();
-        // Loops whose threads an earlier stop or drain has ended.
-        if (!core()->threads->busy())
-            slots_->for_each([this](event_loop& loop) { start_thread(loop); });
-    }
+}
+
+void threaded_policy::run_started(std::uint64_t)
+{
     join();
 }
 

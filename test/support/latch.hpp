@@ -12,7 +12,7 @@
 namespace test {
 
 // Long enough for a loaded machine under a sanitizer; a test that meets it has failed.
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds patience{20};
 
 // Counts down to an event that a test waits for.
 class latch

@@ -85,10 +85,7 @@ public:
 
     /// Starts the pool's threads. Started already: nothing.
     /// @throws system_error where a thread cannot be started or pinned; none is left then.
-    void start();
-
-    /// Starts the pool, and waits until it was stopped or drained.
-    void run() override;
+    void start() override;
 
     void close() override;
 
@@ -100,6 +97,7 @@ public:
     asio::io_context& loop(std::size_t index);
 
 protected:
+    void run_started(std::uint64_t since) override;
     bool current_is_thread_bound() const noexcept override;
 
 private:

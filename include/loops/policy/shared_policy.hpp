@@ -44,9 +44,10 @@ public:
     /// @throws system_error with `error::already_running` while the policy's threads run.
     void set_event_loop(asio::io_context* loop) override;
 
-    /// Runs the loop on as many threads as the constructor was told, until stop() or drain();
-    /// waits for them.
-    void run() override;
+    /// Starts as many threads as the constructor was told.
+    void start() override;
+
+    using event_loop_policy::run;
 
     /// Runs the loop on `threads` threads of the policy's own, until stop() or drain(); waits for
     /// them. The calling thread may be used for nothing else meanwhile.
@@ -54,11 +55,13 @@ public:
     void run(std::size_t threads);
 
     /// Starts threads that run the loop, and returns.
+    /// @throws As run().
     void start(std::size_t threads);
 
     void close() override;
 
 protected:
+    void run_started(std::uint64_t since) override;
     bool current_is_thread_bound() const noexcept override;
 
 private:

@@ -33,13 +33,14 @@ public:
     void set_event_loop(asio::io_context* loop) override;
     std::unique_ptr<event_loop> new_event_loop() override;
 
-    /// Waits until the policy's threads have been stopped or drained; starts them anew where they
-    /// were before.
-    void run() override;
+    /// Starts the threads of the loops anew where a stop or drain has ended them; and the loop of
+    /// the calling thread, where there is none at all.
+    void start() override;
 
     void close() override;
 
 protected:
+    void run_started(std::uint64_t since) override;
     bool current_is_thread_bound() const noexcept override;
 
 private:

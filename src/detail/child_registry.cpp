@@ -1,0 +1,296 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "detail/child_registry.hpp"
+
+#include "detail/fork.hpp"
+#include "detail/pidfd_waits.hpp"
+#include "detail/wait_service.hpp"
+#include "platform/linux/pidfd.hpp"
+
+#include <boost/system/errc.hpp>
+
+#include <algorithm>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+constexpr std::size_t most_kept = 1024;
+
+// A handler with its result, on its way through an executor.
+struct bound_end
+{
+    child_watcher::wait_handler handler;
+    error_code ec;
+    child_exit exit;
+
+    void operator()() { std::move(handler)(ec, std::move(exit)); }
+};
+
+} // namespace
+
+void ended_wait::complete() &&
+{
+    if (!executor)
+    {
+        std::move(handler)(ec, std::move(exit));
+        return;
+    }
+    // Held until the handler is on its way: it counts as work there.
+    const asio::any_completion_executor to = std::move(executor);
+    to.execute(bound_end{std::move(handler), ec, std::move(exit)});
+}
+
+child_registry& child_registry::instance()
+{
+    static child_registry& it = []() -> child_registry& {
+        auto& made = *new child_registry;
+        hold_around_fork(made.mutex);
+        return made;
+    }();
+    return it;
+}
+
+child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid)
+{
+    child_wait& wait = waits_[id];
+    wait.id = id;
+    wait.pid = pid;
+    return wait;
+}
+
+child_wait* child_registry::find_wait(std::uint64_t id) noexcept
+{
+    const auto found = waits_.find(id);
+    return found != waits_.end() ? &found->second : nullptr;
+}
+
+ended_wait child_registry::take(child_wait& wait) noexcept
+{
+    if (wait.child != nullptr)
+        untie(wait);
+    if (wait.in_ready.is_linked())
+        wait.service->remove_ready(wait);
+    if (wait.owner != nullptr)
+        wait.owner->forget(wait);
+    ended_wait end = std::move(wait.end);
+    waits_.erase(wait.id);
+    return end;
+}
+
+child_record* child_registry::find_child(pid_type pid) noexcept
+{
+    const auto found = children_.find({fork_generation(), pid});
+    return found != children_.end() ? &found->second : nullptr;
+}
+
+child_registry::answer child_registry::tie(child_wait& wait)
+{
+    child_record* child = find_child(wait.pid);
+    // The number may have been given to another process since: to the kernel the pidfd is the
+    // child, to us the number is.
+    if (child != nullptr)
+    {
+        if (const error_code gone = platform::check_child(child->pidfd))
+        {
+            end_all(*child, gone == boost::system::errc::no_child_process
+                                ? make_error_code(error::child_status_lost)
+                                : gone);
+            child = nullptr;
+        }
+    }
+    if (child == nullptr)
+    {
+        error_code ec;
+        const int pidfd = platform::open_pidfd(wait.pid, ec);
+        bool none = ec && platform::is_no_process(ec);
+        if (!ec)
+        {
+            ec = platform::check_child(pidfd);
+            none = ec == boost::system::errc::no_child_process;
+        }
+        if (ec)
+        {
+            platform::close_descriptor(pidfd);
+            if (!none)
+                return {ec, std::nullopt};
+            const auto kept = take_kept(wait.pid);
+            return {kept ? error_code() : make_error_code(error::not_a_child), kept};
+        }
+        take_kept(wait.pid); // that was another child, which had the number before
+        const std::pair<unsigned, pid_type> key{fork_generation(), wait.pid};
+        try
+        {
+            child = &children_[key];
+        }
+        catch (...)
+        {
+            platform::close_descriptor(pidfd);
+            throw;
+        }
+        child->key = key;
+        child->pidfd = pidfd;
+    }
+    child->waits.push_back(wait);
+    wait.child = child;
+    return {};
+}
+
+void child_registry::untie(child_wait& wait) noexcept
+{
+    child_record& child = *std::exchange(wait.child, nullptr);
+    child.waits.erase(child.waits.iterator_to(wait));
+    if (wait.watched != nullptr)
+        unwatch(wait);
+    forget_if_unused(child);
+}
+
+void child_registry::forget_if_unused(child_record& child) noexcept
+{
+    if (!child.waits.empty())
+        return;
+    platform::close_descriptor(child.pidfd);
+    children_.erase(child.key);
+}
+
+error_code child_registry::watch(child_wait& wait, wait_service& service)
+{
+    child_record& child = *wait.child;
+    const auto same = [&](const child_on_loop& on_loop) { return on_loop.service == &service; };
+    auto found = std::find_if(child.loops.begin(), child.loops.end(), same);
+    if (found == child.loops.end())
+    {
+        const std::uint64_t id = next_id();
+        child_on_loop& made = on_loops_[id];
+        made.id = id;
+        made.child = &child;
+        made.service = &service;
+        if (const error_code ec = service.watch(made))
+        {
+            on_loops_.erase(id);
+            return ec;
+        }
+        child.loops.push_back(made);
+        found = child.loops.iterator_to(made);
+    }
+    ++found->waits;
+    wait.watched = &*found;
+    return {};
+}
+
+void child_registry::unwatch(child_wait& wait) noexcept
+{
+    child_on_loop& on_loop = *std::exchange(wait.watched, nullptr);
+    if (--on_loop.waits > 0)
+        return;
+    on_loop.service->unwatch(on_loop);
+    on_loop.child->loops.erase(on_loop.child->loops.iterator_to(on_loop));
+    on_loops_.erase(on_loop.id);
+}
+
+void child_registry::move(child_wait& wait, wait_service* to)
+{
+    if (wait.service == to && (to == nullptr || wait.watched != nullptr || wait.in_ready.is_linked()))
+        return;
+    if (wait.child == nullptr)
+    {
+        if (wait.in_ready.is_linked())
+            wait.service->remove_ready(wait);
+        wait.service = to;
+        if (to != nullptr)
+            to->push_ready(wait);
+        return;
+    }
+    if (wait.watched != nullptr)
+        unwatch(wait);
+    wait.service = to;
+    if (to == nullptr)
+        return;
+    if (const error_code ec = watch(wait, *to))
+        end(wait, ec);
+}
+
+void child_registry::end(
+    child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
+{
+    if (wait.child != nullptr)
+        untie(wait);
+    wait.end.ec = ec;
+    wait.end.exit = exit;
+    if (wait.service != nullptr)
+        wait.service->push_ready(wait);
+}
+
+void child_registry::end_all(
+    child_record& child, const error_code& ec, const child_exit& exit) noexcept
+{
+    // The last one takes the record with it.
+    for (bool last = false; !last;)
+    {
+        last = &child.waits.front() == &child.waits.back();
+        end(child.waits.front(), ec, exit);
+    }
+}
+
+void child_registry::reap(std::uint64_t on_loop_id) noexcept
+{
+    const auto found = on_loops_.find(on_loop_id);
+    if (found == on_loops_.end())
+        return; // it was taken away after the kernel had reported it
+    child_record& child = *found->second.child;
+    error_code ec;
+    const auto exit = platform::reap_child(child.pidfd, child.key.second, ec);
+    if (ec == boost::system::errc::no_child_process)
+        ec = error::child_status_lost;
+    if (ec)
+        end_all(child, ec);
+    else if (exit)
+        end_all(child, error_code(), *exit);
+    // Else it is dead but traced: its tracer goes first, and the kernel reports it once more.
+}
+
+void child_registry::keep(const child_exit& exit)
+{
+    take_kept(exit.pid());
+    kept_.emplace_back(fork_generation(), exit);
+    if (kept_.size() > most_kept)
+        kept_.pop_front();
+}
+
+std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
+{
+    for (auto i = kept_.begin(); i != kept_.end(); ++i)
+    {
+        if (i->second.pid() != pid || i->first != fork_generation())
+            continue;
+        const child_exit exit = i->second;
+        kept_.erase(i);
+        return exit;
+    }
+    return std::nullopt;
+}
+
+void child_registry::remove_watcher() noexcept
+{
+    if (--watchers_ > 0)
+        return;
+    // Nobody is left who could want the inner epolls.
+    for (wait_service* const service : services_)
+        service->close_if_idle();
+}
+
+void child_registry::add_service(wait_service& service)
+{
+    services_.push_back(&service);
+}
+
+void child_registry::remove_service(wait_service& service) noexcept
+{
+    services_.remove(&service);
+}
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
