@@ -73,8 +73,18 @@ asio::execution_context::id loop_service::id;
 } // namespace
 
 loop_record::loop_record(asio::io_context& context)
-    : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)), context_(&context)
+    : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)), context_(&context), generation_(fork_generation())
 {}
+
+bool loop_record::belongs_here() const noexcept
+{
+    return generation_.load(std::memory_order_relaxed) == fork_generation();
+}
+
+void loop_record::make_belong_here() noexcept
+{
+    generation_.store(fork_generation(), std::memory_order_relaxed);
+}
 
 std::string loop_record::describe() const
 {
@@ -116,6 +126,7 @@ void loop_record::enter()
         throw_error(error::already_running,
             "running " + describe() + " on " + platform::describe_thread() +
                 "; it was made for one thread (concurrency hint 1), which runs it now");
+    make_belong_here();
     ++runners_;
 }
 
@@ -254,7 +265,7 @@ asio::io_context* find_running(const asio::io_context* preferred) noexcept
     for (const auto& entry : registry().loops)
     {
         asio::io_context* const loop = entry.second->context();
-        if (!loop->get_executor().running_in_this_thread())
+        if (!entry.second->belongs_here() || !loop->get_executor().running_in_this_thread())
             continue;
         if (loop == preferred)
             return loop;

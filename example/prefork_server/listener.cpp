@@ -3,10 +3,10 @@
 
 #include "listener.hpp"
 
-#include "print.hpp"
-
 #include <loops/error.hpp>
 #include <loops/policy.hpp>
+
+#include "print.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>

@@ -4,10 +4,10 @@
 #ifndef PREFORK_SERVER_LISTENER_HPP
 #define PREFORK_SERVER_LISTENER_HPP
 
+#include <loops/lease.hpp>
+
 #include "descriptor.hpp"
 #include "session.hpp"
-
-#include <loops/lease.hpp>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/io_context.hpp>

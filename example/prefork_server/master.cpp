@@ -3,17 +3,17 @@
 
 #include "master.hpp"
 
-#include "print.hpp"
-#include "restart_delay.hpp"
-#include "scoreboard.hpp"
-#include "watchers.hpp"
-#include "worker_process.hpp"
-
 #include <loops/child_watcher.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 #include <loops/policy/default_policy.hpp>
 #include <loops/run.hpp>
+
+#include "print.hpp"
+#include "restart_delay.hpp"
+#include "scoreboard.hpp"
+#include "watchers.hpp"
+#include "worker_process.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -157,8 +157,8 @@ private:
         }
         it.alive = true;
         slot.pid = it.process.pid();
-        watcher_->async_wait(it.process.pid(),
-            [this, index](const error_code& ec, const loops::child_exit& how) {
+        watcher_->async_wait(
+            it.process.pid(), [this, index](const error_code& ec, const loops::child_exit& how) {
                 ended(index, ec, how);
             });
     }

@@ -3,11 +3,11 @@
 
 #include "options.hpp"
 
-#include "scoreboard.hpp"
-#include "watchers.hpp"
-
 #include <loops/error.hpp>
 #include <loops/make_policy.hpp>
+
+#include "scoreboard.hpp"
+#include "watchers.hpp"
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>

@@ -4,9 +4,9 @@
 #ifndef PREFORK_SERVER_SESSION_HPP
 #define PREFORK_SERVER_SESSION_HPP
 
-#include "site.hpp"
-
 #include <loops/lease.hpp>
+
+#include "site.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -28,8 +28,7 @@ class session;
 /// A connection's executor: one loop, and no two handlers of the connection at a time, which
 /// matters where several threads run the loop.
 using session_executor = boost::asio::strand<boost::asio::io_context::executor_type>;
-using session_socket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, session_executor>;
+using session_socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, session_executor>;
 
 /// The connections that there are, so that they can be asked to end. Thread safe.
 class session_list

@@ -41,8 +41,7 @@ void burn(std::chrono::microseconds time)
 {
     const auto end = std::chrono::steady_clock::now() + time;
     while (std::chrono::steady_clock::now() < end)
-    {
-    }
+    {}
 }
 
 // The number after "us=", up to a second; nothing else is understood.
@@ -161,8 +160,7 @@ std::string site::status() const
         {"backend", {{"name", std::string(loops::to_string(loops::backend()))}}},
         {"watcher", {{"name", page.watcher.data()}}},
         {"loops", std::move(loads)},
-        {"master",
-            {{"pid", page.master.load()}, {"uptime_ms", now - page.started_ms}}},
+        {"master", {{"pid", page.master.load()}, {"uptime_ms", now - page.started_ms}}},
         {"workers", std::move(workers)},
     };
     return json::serialize(all) + '\n';

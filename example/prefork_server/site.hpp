@@ -4,10 +4,10 @@
 #ifndef PREFORK_SERVER_SITE_HPP
 #define PREFORK_SERVER_SITE_HPP
 
-#include "scoreboard.hpp"
-
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
+
+#include "scoreboard.hpp"
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>

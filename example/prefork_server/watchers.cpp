@@ -3,11 +3,11 @@
 
 #include "watchers.hpp"
 
-#include "options.hpp"
-
 #include <loops/child_watcher.hpp>
 #include <loops/policy.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>
+
+#include "options.hpp"
 
 #include <memory>
 

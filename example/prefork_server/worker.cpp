@@ -3,15 +3,15 @@
 
 #include "worker.hpp"
 
+#include <loops/make_policy.hpp>
+#include <loops/policy.hpp>
+
 #include "listener.hpp"
 #include "print.hpp"
 #include "scoreboard.hpp"
 #include "session.hpp"
 #include "site.hpp"
 #include "worker_process.hpp"
-
-#include <loops/make_policy.hpp>
-#include <loops/policy.hpp>
 
 #include <iostream>
 #include <memory>
@@ -42,8 +42,8 @@ int run_worker(const options& from)
     entrance->start();
     const loops::drain_report report = policy->run_until_signal(from.grace);
     if (!report.complete)
-        print_line(std::cerr, "worker " + std::to_string(::getpid()) +
-                                  " ends with connections that did not");
+        print_line(std::cerr,
+            "worker " + std::to_string(::getpid()) + " ends with connections that did not");
     policy->close();
     return 0;
 }

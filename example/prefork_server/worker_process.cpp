@@ -59,9 +59,9 @@ public:
         ::posix_spawnattr_setsigmask(&it_, &none);
         ::posix_spawnattr_setsigdefault(&it_, &all);
         ::posix_spawnattr_setpgroup(&it_, 0);
-        ::posix_spawnattr_setflags(&it_, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
-                                                            POSIX_SPAWN_SETSIGDEF |
-                                                            POSIX_SPAWN_SETPGROUP));
+        ::posix_spawnattr_setflags(
+            &it_, static_cast<short>(
+                      POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP));
     }
 
     spawn_attributes(const spawn_attributes&) = delete;
@@ -126,8 +126,8 @@ worker_process worker_starter::start(unsigned index) const
     actions.copy(page_.get(), inherited_page);
     const spawn_attributes attributes;
     ::pid_t pid = 0;
-    check(::posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(), pointers.data(),
-              environ),
+    check(::posix_spawn(
+              &pid, "/proc/self/exe", actions.get(), attributes.get(), pointers.data(), environ),
         "starting a worker");
     return worker_process(pid);
 }

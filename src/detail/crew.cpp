@@ -5,6 +5,7 @@
 
 #include <loops/error.hpp>
 
+#include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "platform/system.hpp"
@@ -17,6 +18,24 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
+
+crew::crew(exception_sink sink) : sink_(std::move(sink)), generation_(fork_generation()) {}
+
+// In a forked child the threads do not exist: they cannot be joined, and nothing that they hold
+// may be touched. What stood for them is left where it is.
+void crew::forget_inherited() const
+{
+    if (generation_ == fork_generation())
+        return;
+    generation_ = fork_generation();
+    static auto& left = *new std::list<std::list<std::shared_ptr<member>>>;
+    static auto& left_units = *new std::list<std::shared_ptr<unit>>;
+    left.push_back(std::move(members_));
+    members_.clear();
+    for (auto& each : units_)
+        left_units.push_back(std::move(each));
+    units_.clear();
+}
 
 std::shared_ptr<crew::unit> crew::unit_of(asio::io_context& loop)
 {
@@ -35,6 +54,7 @@ void crew::start(asio::io_context& loop, const crew_thread& how)
 {
     const auto self = std::make_shared<member>();
     std::unique_lock lock(mutex_);
+    forget_inherited();
     self->of = unit_of(loop);
     if (self->of->members == 0)
         self->of->work.emplace(loop.get_executor());
@@ -118,6 +138,7 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
         const run_scope scope(loop);
         {
             const std::lock_guard lock(mutex_);
+            forget_inherited();
             forget_ended();
             if (stops_ != since)
                 return;
@@ -235,6 +256,7 @@ void crew::stop_locked()
 void crew::stop()
 {
     const std::lock_guard lock(mutex_);
+    forget_inherited();
     ++stops_;
     forget_ended();
     if (!members_.empty())
@@ -255,6 +277,7 @@ void crew::forget_ended()
 void crew::remove(asio::io_context& loop) noexcept
 {
     std::unique_lock lock(mutex_);
+    forget_inherited();
     std::vector<std::thread> going;
     for (const auto& each : members_)
     {
@@ -285,6 +308,7 @@ void crew::remove(asio::io_context& loop) noexcept
 void crew::join_quietly() noexcept
 {
     std::unique_lock lock(mutex_);
+    forget_inherited();
     for (;;)
     {
         const auto found = std::find_if(members_.begin(), members_.end(),
@@ -315,6 +339,7 @@ void crew::join()
 bool crew::inside() const
 {
     const std::lock_guard lock(mutex_);
+    forget_inherited();
     return std::any_of(members_.begin(), members_.end(), [](const auto& each) {
         return !each->ended && each->id == std::this_thread::get_id();
     });
@@ -323,6 +348,7 @@ bool crew::inside() const
 bool crew::busy() const
 {
     const std::lock_guard lock(mutex_);
+    forget_inherited();
     return std::any_of(
         members_.begin(), members_.end(), [](const auto& each) { return !each->ended; });
 }
@@ -374,6 +400,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     const auto at = begin + std::min<std::chrono::nanoseconds>(limit, std::chrono::hours(8760));
     drain_report report;
     std::unique_lock lock(mutex_);
+    forget_inherited();
     ++stops_;
     draining_ = true;
     const auto units = units_;

@@ -45,7 +45,7 @@ public:
     // Takes an exception that left a handler; true: go on with the loop, false: stop the crew.
     using exception_sink = std::function<bool(std::exception_ptr)>;
 
-    explicit crew(exception_sink sink) : sink_(std::move(sink)) {}
+    explicit crew(exception_sink sink);
 
     crew(const crew&) = delete;
     crew& operator=(const crew&) = delete;
@@ -114,6 +114,7 @@ private:
     bool run_reachable(member& self);
     bool excepted(const std::exception_ptr& exception);
     void forget_ended();
+    void forget_inherited() const;
     bool all_idle() const;
     bool wait_for_quiet(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point at);
     void stop_locked();
@@ -121,8 +122,9 @@ private:
     const exception_sink sink_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::list<std::shared_ptr<member>> members_;
-    std::vector<std::shared_ptr<unit>> units_;
+    mutable std::list<std::shared_ptr<member>> members_;
+    mutable std::vector<std::shared_ptr<unit>> units_;
+    mutable unsigned generation_;
     std::exception_ptr first_exception_;
     std::uint64_t activity_ = 0;
     std::uint64_t wave_ = 0;

@@ -42,6 +42,11 @@ public:
     asio::io_context* context() const noexcept { return context_.load(std::memory_order_acquire); }
     std::uint64_t id() const noexcept { return id_; }
 
+    // False in a forked child, until the loop is run or made current there: what the parent's
+    // thread was inside of is not running in the child.
+    bool belongs_here() const noexcept;
+    void make_belong_here() noexcept;
+
     // For messages: `loop 'web-3'`, or `adopted loop 7`.
     std::string describe() const;
 
@@ -93,6 +98,7 @@ private:
 
     const std::uint64_t id_;
     std::atomic<asio::io_context*> context_;
+    std::atomic<unsigned> generation_;
     event_loop* ours_ = nullptr;
     std::string name_;
     bool sole_runner_ = false;

@@ -5,6 +5,7 @@
 
 #include <loops/error.hpp>
 
+#include "detail/fork.hpp"
 #include "detail/log.hpp"
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
@@ -51,10 +52,13 @@ struct thread_slots::slot
     std::unique_ptr<event_loop> made;
     std::shared_ptr<loop_record> current;
     bool never_make = false;
+    unsigned generation = fork_generation();
 
     // The live current loop, or null; notes the death of one. Needs the mutex.
     asio::io_context* find()
     {
+        if (generation != fork_generation())
+            leave_to_parent();
         if (!current)
             return nullptr;
         asio::io_context* const loop = current->context();
@@ -66,10 +70,24 @@ struct thread_slots::slot
         return loop;
     }
 
+    // In a forked child nothing of the parent's is current. Its loop is not destroyed: that could
+    // take descriptors out of the epoll instance that both processes share.
+    void leave_to_parent()
+    {
+        static auto& left = *new std::vector<std::unique_ptr<event_loop>>;
+        if (made)
+            left.push_back(std::move(made));
+        current.reset();
+        never_make = false;
+        generation = fork_generation();
+    }
+
     // Takes the thread's loop away for good.
     std::unique_ptr<event_loop> release() noexcept
     {
         const std::lock_guard lock(mutex);
+        if (generation != fork_generation())
+            leave_to_parent();
         current.reset();
         never_make = true;
         return std::move(made);
@@ -186,6 +204,9 @@ void thread_slots::set(asio::io_context* loop)
     }
     {
         const std::lock_guard lock(here->mutex);
+        here->find(); // in a forked child: leaves what is the parent's
+        if (record)
+            record->make_belong_here();
         here->never_make = record == nullptr;
         here->current = std::move(record);
     }

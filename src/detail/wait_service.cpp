@@ -359,7 +359,7 @@ void deliver(child_watcher::wait_handler handler, const error_code& ec, const ch
     if (service->is_shut())
         return;
     child_wait& wait = registry.add_wait(registry.next_id(), exit.pid());
-    wait.end = std::move(end);
+    wait.end.swap(end);
     service->push_ready(wait);
 }
 

@@ -456,6 +456,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(in_a_forked_child_no_loop_is_running_or_current, K
     test::all_kinds)
 {
     const auto policy = Kind::make();
+    policy->start();
+    asio::io_context* const inherited = &policy->get_event_loop();
     event_loop loop;
     int code = -2;
     asio::post(loop, [&] {
@@ -464,6 +466,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(in_a_forked_child_no_loop_is_running_or_current, K
                 return 1;
             if (loop.is_running())
                 return 2;
+            // The parent's threads are not there to be joined or asked.
+            policy->stop();
+            policy->join();
+            if (!Kind::one_for_all_threads && policy->existing_event_loop() != nullptr)
+                return 3;
+            const policy_scope scope(policy);
+            if (!Kind::one_for_all_threads && &loops::get_event_loop() == inherited)
+                return 4;
             return 0;
         });
     });

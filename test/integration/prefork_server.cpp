@@ -7,8 +7,6 @@
 // "no zombie and no orphan" is "we have no child any more".
 
 #define BOOST_TEST_MODULE prefork_server
-#include <boost/test/unit_test.hpp>
-
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -19,6 +17,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/json/src.hpp>
+#include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -61,7 +60,8 @@ std::string server_path()
     for (int i = 1; i < suite.argc; ++i)
     {
         const std::string path = suite.argv[i];
-        if (path.substr(path.rfind('/') + 1) == "prefork_server" && ::access(path.c_str(), X_OK) == 0)
+        if (path.substr(path.rfind('/') + 1) == "prefork_server" &&
+            ::access(path.c_str(), X_OK) == 0)
             return path;
     }
     throw std::runtime_error("no prefork_server among the arguments after --");
@@ -144,8 +144,7 @@ public:
     {
         return eventually([] {
             while (::waitpid(-1, nullptr, WNOHANG) > 0)
-            {
-            }
+            {}
             return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
         });
     }
@@ -193,7 +192,8 @@ private:
     {
         std::string text;
         const auto deadline = clock_type::now() + patience;
-        while (clock_type::now() < deadline && (mark.empty() || text.find(mark) == std::string::npos))
+        while (
+            clock_type::now() < deadline && (mark.empty() || text.find(mark) == std::string::npos))
         {
             ::pollfd ready{from.get(), POLLIN, 0};
             if (::poll(&ready, 1, 100) <= 0)
@@ -329,8 +329,8 @@ public:
         std::vector<worker_line> all;
         const json::value now = status();
         for (const json::value& each : now.at("workers").as_array())
-            all.push_back({each.at("pid").to_number<int>(),
-                each.at("restarts").to_number<std::int64_t>()});
+            all.push_back(
+                {each.at("pid").to_number<int>(), each.at("restarts").to_number<std::int64_t>()});
         return all;
     }
 
@@ -552,8 +552,7 @@ BOOST_AUTO_TEST_CASE(what_is_served)
     const json::value status = json::parse(got.body);
     BOOST_TEST(status.at("worker").at("pid").to_number<int>() == got.worker);
     BOOST_TEST(status.at("policy").at("name").as_string() == "pool");
-    BOOST_TEST(
-        status.at("policy").at("description").as_string() == "pool:3,chooser=least_loaded");
+    BOOST_TEST(status.at("policy").at("description").as_string() == "pool:3,chooser=least_loaded");
     BOOST_TEST(!status.at("backend").at("name").as_string().empty());
     BOOST_TEST(status.at("watcher").at("name").as_string() == "pidfd");
     BOOST_TEST(status.at("master").at("pid").to_number<int>() == one.its_process().pid());
