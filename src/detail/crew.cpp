@@ -181,20 +181,23 @@ void crew::run(member& self)
 // may still send some.
 bool crew::run_dry(member& self)
 {
-    for (;;)
+    std::size_t ran = 0;
+    for (bool again = true; again;)
     {
         try
         {
-            drive(*self.of->record, run_mode::all);
-            break;
+            ran += drive(*self.of->record, run_mode::all);
+            again = false;
         }
         catch (...)
         {
+            ++ran;
             if (!excepted(std::current_exception()))
                 return false;
         }
     }
     const std::lock_guard lock(mutex_);
+    count(self, ran);
     const bool alone = std::all_of(
         units_.begin(), units_.end(), [&](const auto& each) { return each == self.of; });
     if (stopping_ || !draining_ || alone)
@@ -209,11 +212,6 @@ bool crew::run_dry(member& self)
 // Waits for one handler. True: it came, so there may be more.
 bool crew::run_reachable(member& self)
 {
-    std::uint64_t wave_before = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        wave_before = self.wave;
-    }
     std::size_t ran = 1;
     bool go_on = true;
     try
@@ -225,11 +223,16 @@ bool crew::run_reachable(member& self)
         go_on = excepted(std::current_exception());
     }
     const std::lock_guard lock(mutex_);
+    count(self, ran);
     self.idle = false;
-    if (ran > 0 && self.wave == wave_before)
-        ++activity_;
     self.of->work.reset();
     return go_on && !stopping_;
+}
+
+// Adds handlers to what goes on in the crew, probes excepted.
+void crew::count(member& self, std::uint64_t ran)
+{
+    activity_ += ran - std::exchange(self.probes, 0);
 }
 
 bool crew::excepted(const std::exception_ptr& exception)
@@ -379,6 +382,7 @@ bool crew::wait_for_quiet(
             asio::post(*each->of->loop, [this, each, wave] {
                 const std::lock_guard inner(mutex_);
                 each->wave = wave;
+                ++each->probes;
             });
         }
         const auto probed = [&] {

@@ -102,7 +102,8 @@ private:
         bool started = false;
         bool ended = false;
         bool idle = false;       // draining: out of work when last seen
-        std::uint64_t wave = 0;  // draining: the last probe that came through
+        std::uint64_t wave = 0;   // draining: the last probe that came through
+        std::uint64_t probes = 0; // draining: how many did since the last count
         std::exception_ptr failure; // why it did not start
     };
 
@@ -112,6 +113,7 @@ private:
     void run(member& self);
     bool run_dry(member& self);
     bool run_reachable(member& self);
+    void count(member& self, std::uint64_t ran);
     bool excepted(const std::exception_ptr& exception);
     void forget_ended();
     void forget_inherited() const;
