@@ -179,8 +179,8 @@ void child_watcher::attach_loop(asio::io_context& loop)
         ec = handlers_->why_unusable();
     }
     if (ec)
-        detail::throw_error(ec,
-            "attaching watcher '" + name() + "' to a loop on " + platform::describe_thread());
+        detail::throw_error(
+            ec, "attaching watcher '" + name() + "' to a loop on " + platform::describe_thread());
     do_attach(&loop);
 }
 

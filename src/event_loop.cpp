@@ -177,13 +177,12 @@ using namespace std::chrono_literals;
 // Runs one handler, and reports it if it held the loop up. Asio does not tell when the wait for a
 // handler ended and the handler began, so that waits are cut into slices, and what took longer
 // than a slice and the limit together was the handler. True: there may be more to run.
-bool run_one_timed(
-    event_loop& loop, std::size_t& ran, const std::optional<steady_time>& deadline)
+bool run_one_timed(event_loop& loop, std::size_t& ran, const std::optional<steady_time>& deadline)
 {
     const std::chrono::nanoseconds limit = loop.slow_callback_duration();
     const bool poll = deadline == steady_time::min();
-    const auto slice = poll ? std::chrono::nanoseconds(0)
-                            : std::max<std::chrono::nanoseconds>(limit / 10, 1ms);
+    const auto slice =
+        poll ? std::chrono::nanoseconds(0) : std::max<std::chrono::nanoseconds>(limit / 10, 1ms);
     const auto begin = steady_clock::now();
     const auto wait_until = deadline ? std::min(*deadline, begin + slice) : begin + slice;
     asio::io_context& base = loop;

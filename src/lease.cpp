@@ -1,9 +1,8 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-#include <loops/lease.hpp>
-
 #include <loops/error.hpp>
+#include <loops/lease.hpp>
 
 #include "detail/loop_record.hpp"
 

@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-#include <loops/log.hpp>
-
 #include "detail/log.hpp"
+
+#include <loops/log.hpp>
 
 #include <cstdio>
 #include <memory>

@@ -73,7 +73,9 @@ asio::execution_context::id loop_service::id;
 } // namespace
 
 loop_record::loop_record(asio::io_context& context)
-    : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)), context_(&context), generation_(fork_generation())
+    : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)),
+      context_(&context),
+      generation_(fork_generation())
 {}
 
 bool loop_record::belongs_here() const noexcept
@@ -114,8 +116,8 @@ void loop_record::enter()
 {
     const std::lock_guard lock(mutex_);
     if (closed_ || context() == nullptr)
-        throw_error(error::loop_closed, "running " + describe() + " on " +
-                                            platform::describe_thread() + "; make a new loop");
+        throw_error(error::loop_closed,
+            "running " + describe() + " on " + platform::describe_thread() + "; make a new loop");
     if (runners_generation_ != fork_generation())
     {
         // The threads that ran it stayed in the parent.
@@ -181,8 +183,7 @@ void loop_record::die() noexcept
     registry().loops.erase(this);
 }
 
-void* loop_record::find_local(
-    std::uint64_t key, const std::function<std::shared_ptr<void>()>& make)
+void* loop_record::find_local(std::uint64_t key, const std::function<std::shared_ptr<void>()>& make)
 {
     std::shared_ptr<local> entry;
     {
@@ -254,7 +255,8 @@ std::vector<std::shared_ptr<loop_record>> known_loops()
         for (const auto& entry : registry().loops)
             all.push_back(entry.second);
     }
-    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
+    std::sort(
+        all.begin(), all.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
     return all;
 }
 
@@ -291,8 +293,8 @@ std::uint64_t new_local_key() noexcept
     return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-void* find_local(asio::io_context& loop, std::uint64_t key,
-    const std::function<std::shared_ptr<void>()>& make)
+void* find_local(
+    asio::io_context& loop, std::uint64_t key, const std::function<std::shared_ptr<void>()>& make)
 {
     return record_of(loop)->find_local(key, make);
 }

@@ -1,9 +1,8 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-#include <loops/make_policy.hpp>
-
 #include <loops/error.hpp>
+#include <loops/make_policy.hpp>
 #include <loops/policy/default_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
@@ -119,9 +118,9 @@ policy_pointer make_default(const description& from)
     for (const auto& [key, value] : from.options)
     {
         from.one_of<int>(key, {{"creation", 0}});
-        where = from.one_of<creation>(value, {{"every_thread", creation::every_thread},
-                                                 {"main_thread", creation::main_thread},
-                                                 {"never", creation::never}});
+        where = from.one_of<creation>(
+            value, {{"every_thread", creation::every_thread},
+                       {"main_thread", creation::main_thread}, {"never", creation::never}});
     }
     return std::make_shared<default_policy>(where);
 }
@@ -161,9 +160,9 @@ policy_pointer make_pool(const description& from)
                 value, {{"round_robin", round_robin}, {"least_loaded", least_loaded}});
             break;
         case option::pin:
-            made.pin = from.one_of<pinning>(value, {{"none", pinning::none},
-                                                       {"compact", pinning::compact},
-                                                       {"spread", pinning::spread}});
+            made.pin =
+                from.one_of<pinning>(value, {{"none", pinning::none}, {"compact", pinning::compact},
+                                                {"spread", pinning::spread}});
             break;
         case option::name: made.name = std::string(value.text); break;
         }
@@ -177,11 +176,9 @@ std::shared_ptr<event_loop_policy> make_policy(std::string_view text)
 {
     using maker = policy_pointer (*)(const description&);
     const description from(text);
-    const auto make = from.one_of<maker>(from.name, {{"default", make_default},
-                                                        {"per_thread", make_default},
-                                                        {"shared", make_shared_policy},
-                                                        {"threaded", make_threaded},
-                                                        {"pool", make_pool}});
+    const auto make = from.one_of<maker>(from.name,
+        {{"default", make_default}, {"per_thread", make_default}, {"shared", make_shared_policy},
+            {"threaded", make_threaded}, {"pool", make_pool}});
     return make(from);
 }
 

@@ -1,10 +1,9 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-#include <loops/policy.hpp>
-
 #include <loops/child_watcher.hpp>
 #include <loops/error.hpp>
+#include <loops/policy.hpp>
 
 #include "detail/crew.hpp"
 #include "detail/loop_record.hpp"
@@ -59,7 +58,8 @@ bool policy_core::excepted(const std::exception_ptr& exception) const
 
 namespace {
 
-void refuse_inside(const detail::policy_core& core, const std::string& policy, const char* attempted)
+void refuse_inside(
+    const detail::policy_core& core, const std::string& policy, const char* attempted)
 {
     if (core.threads->inside())
         detail::throw_error(error::already_running,
@@ -259,9 +259,8 @@ bool event_loop_policy::current_is_thread_bound() const noexcept
 void event_loop_policy::check_open(const char* attempted) const
 {
     if (core_->closed)
-        detail::throw_error(error::policy_closed,
-            std::string(attempted) + " by policy '" + name() + "' on " +
-                platform::describe_thread());
+        detail::throw_error(error::policy_closed, std::string(attempted) + " by policy '" + name() +
+                                                      "' on " + platform::describe_thread());
 }
 
 void event_loop_policy::retire() noexcept {}

@@ -1,9 +1,8 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-#include <loops/run.hpp>
-
 #include <loops/error.hpp>
+#include <loops/run.hpp>
 
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
@@ -63,9 +62,9 @@ event_loop& runner::get_loop()
 void runner::check_outside() const
 {
     if (try_get_running_loop() != nullptr)
-        detail::throw_error(error::already_running,
-            "running a main task inside of a loop that runs on " + platform::describe_thread() +
-                "; spawn it there instead");
+        detail::throw_error(
+            error::already_running, "running a main task inside of a loop that runs on " +
+                                        platform::describe_thread() + "; spawn it there instead");
 }
 
 // Until the loop is out of work; where a thread of the policy runs it, until what is queued now
@@ -95,8 +94,7 @@ void runner::finish()
     }
     loop_->restart();
     const detail::run_scope scope(*loop_);
-    while (detail::has_tasks(*loop_) &&
-           detail::drive(scope.record(), detail::run_mode::one) > 0)
+    while (detail::has_tasks(*loop_) && detail::drive(scope.record(), detail::run_mode::one) > 0)
     {}
 }
 

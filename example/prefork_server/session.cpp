@@ -96,10 +96,12 @@ void session::finish()
     });
 }
 
-// Whether the client was promised nothing yet: no byte of a request has come.
-bool session::is_idle() const
+// Whether no request is under way: no byte of one has been read, or has come and waits.
+bool session::is_idle()
 {
-    return parser_ && !answer_ && !parser_->got_some() && buffer_.size() == 0;
+    error_code ignored;
+    return parser_ && !answer_ && !parser_->got_some() && buffer_.size() == 0 &&
+           stream_.socket().available(ignored) == 0;
 }
 
 void session::read()

@@ -18,8 +18,8 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 LOOPS_DECL std::uint64_t new_local_key() noexcept;
-LOOPS_DECL void* find_local(asio::io_context& loop, std::uint64_t key,
-    const std::function<std::shared_ptr<void>()>& make);
+LOOPS_DECL void* find_local(
+    asio::io_context& loop, std::uint64_t key, const std::function<std::shared_ptr<void>()>& make);
 
 } // namespace detail
 
@@ -40,9 +40,7 @@ class loop_local
 {
 public:
     /// Values are value-initialised.
-    loop_local()
-        : loop_local([](asio::io_context&) { return std::make_shared<T>(); })
-    {}
+    loop_local() : loop_local([](asio::io_context&) { return std::make_shared<T>(); }) {}
 
     /// Values are made by `make(loop)`, which returns a `std::shared_ptr<T>`. What it throws leaves
     /// get(), and the next get() tries again.
@@ -61,8 +59,8 @@ public:
     /// @throws system_error with `error::loop_closed`; what making a value throws.
     T& get(asio::io_context& loop) const
     {
-        return *static_cast<T*>(detail::find_local(
-            loop, key_, [&]() -> std::shared_ptr<void> { return make_(loop); }));
+        return *static_cast<T*>(
+            detail::find_local(loop, key_, [&]() -> std::shared_ptr<void> { return make_(loop); }));
     }
 
     T& operator*() const { return get(); }

@@ -228,8 +228,8 @@ protected:
 
     /// Makes a loop by the factory and ties it to this policy.
     /// @param hint The concurrency hint for the default factory; a set factory owns its own.
-    std::unique_ptr<event_loop> make_loop(const std::string& loop_name = {},
-        std::optional<int> hint = std::nullopt);
+    std::unique_ptr<event_loop> make_loop(
+        const std::string& loop_name = {}, std::optional<int> hint = std::nullopt);
 
     /// The machinery for threads, exceptions and drains; shared with the threads themselves.
     const std::shared_ptr<detail::policy_core>& core() const noexcept { return core_; }

@@ -192,7 +192,8 @@ void child_registry::unwatch(child_wait& wait) noexcept
 
 void child_registry::move(child_wait& wait, wait_service* to)
 {
-    if (wait.service == to && (to == nullptr || wait.watched != nullptr || wait.in_ready.is_linked()))
+    if (wait.service == to &&
+        (to == nullptr || wait.watched != nullptr || wait.in_ready.is_linked()))
         return;
     if (wait.child == nullptr)
     {
@@ -212,8 +213,7 @@ void child_registry::move(child_wait& wait, wait_service* to)
         end(wait, ec);
 }
 
-void child_registry::end(
-    child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
+void child_registry::end(child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
 {
     if (wait.child != nullptr)
         untie(wait);

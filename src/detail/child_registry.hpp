@@ -106,7 +106,10 @@ public:
     std::mutex mutex;
 
     // Never used twice, and never 0. No lock is needed.
-    std::uint64_t next_id() noexcept { return last_id_.fetch_add(1, std::memory_order_relaxed) + 1; }
+    std::uint64_t next_id() noexcept
+    {
+        return last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
 
     child_wait& add_wait(std::uint64_t id, pid_type pid);
     child_wait* find_wait(std::uint64_t id) noexcept;
@@ -167,7 +170,8 @@ private:
     std::pmr::unsynchronized_pool_resource pool_;
     std::pmr::unordered_map<std::uint64_t, child_wait> waits_{&pool_};
     std::pmr::unordered_map<std::uint64_t, child_on_loop> on_loops_{&pool_};
-    std::pmr::unordered_map<std::pair<unsigned, pid_type>, child_record, key_hash> children_{&pool_};
+    std::pmr::unordered_map<std::pair<unsigned, pid_type>, child_record, key_hash> children_{
+        &pool_};
     std::list<std::pair<unsigned, child_exit>> kept_;
     std::list<wait_service*> services_;
 };

@@ -343,9 +343,8 @@ bool crew::inside() const
 {
     const std::lock_guard lock(mutex_);
     forget_inherited();
-    return std::any_of(members_.begin(), members_.end(), [](const auto& each) {
-        return !each->ended && each->id == std::this_thread::get_id();
-    });
+    return std::any_of(members_.begin(), members_.end(),
+        [](const auto& each) { return !each->ended && each->id == std::this_thread::get_id(); });
 }
 
 bool crew::busy() const
@@ -386,9 +385,10 @@ bool crew::wait_for_quiet(
             });
         }
         const auto probed = [&] {
-            return stopping_ || std::all_of(members_.begin(), members_.end(), [&](const auto& each) {
-                return each->ended || (each->idle && each->wave == wave);
-            });
+            return stopping_ ||
+                   std::all_of(members_.begin(), members_.end(), [&](const auto& each) {
+                       return each->ended || (each->idle && each->wave == wave);
+                   });
         };
         if (!changed_.wait_until(lock, at, probed))
             return false;
@@ -415,16 +415,16 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     {
         drain_report::loop entry;
         entry.name = each->record->describe();
-        entry.busy = std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
-            return one->of == each && !one->ended && !one->idle;
-        });
+        entry.busy = std::any_of(members_.begin(), members_.end(),
+            [&](const auto& one) { return one->of == each && !one->ended && !one->idle; });
         entry.load = each->record->load();
         report.loops.push_back(std::move(entry));
     }
     if (!members_.empty())
         stop_locked();
     changed_.wait(lock, [&] {
-        return std::all_of(members_.begin(), members_.end(), [](const auto& e) { return e->ended; });
+        return std::all_of(
+            members_.begin(), members_.end(), [](const auto& e) { return e->ended; });
     });
     forget_ended();
     report.elapsed = std::chrono::steady_clock::now() - begin;

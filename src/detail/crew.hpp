@@ -101,9 +101,9 @@ private:
         std::thread::id id;
         bool started = false;
         bool ended = false;
-        bool idle = false;       // draining: out of work when last seen
-        std::uint64_t wave = 0;   // draining: the last probe that came through
-        std::uint64_t probes = 0; // draining: how many did since the last count
+        bool idle = false;          // draining: out of work when last seen
+        std::uint64_t wave = 0;     // draining: the last probe that came through
+        std::uint64_t probes = 0;   // draining: how many did since the last count
         std::exception_ptr failure; // why it did not start
     };
 
@@ -118,7 +118,8 @@ private:
     void forget_ended();
     void forget_inherited() const;
     bool all_idle() const;
-    bool wait_for_quiet(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point at);
+    bool wait_for_quiet(
+        std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point at);
     void stop_locked();
 
     const exception_sink sink_;

@@ -56,8 +56,7 @@ void log_kept_back(pid_type pid) noexcept
 
 } // namespace
 
-pidfd_waits::pidfd_waits()
-    : registry_(child_registry::instance()), generation_(fork_generation())
+pidfd_waits::pidfd_waits() : registry_(child_registry::instance()), generation_(fork_generation())
 {
     const std::lock_guard lock(registry_.mutex);
     registry_.add_watcher();
@@ -75,8 +74,7 @@ error_code pidfd_waits::why_unusable() const noexcept
     return closed_ ? make_error_code(error::watcher_closed) : error_code();
 }
 
-wait_service* pidfd_waits::service_for(
-    const destination& to, wait_service* fallback) const noexcept
+wait_service* pidfd_waits::service_for(const destination& to, wait_service* fallback) const noexcept
 {
     if (to.service != nullptr)
         return to.service;
@@ -92,9 +90,9 @@ bool pidfd_waits::wants_fallback() const
 }
 
 // With the mutex held. From here on the wait ends by itself, whatever it meets.
-void pidfd_waits::enroll(std::uint64_t id, pid_type pid,
-    child_watcher::wait_handler& handler, const destination& to,
-    asio::any_completion_executor work, wait_service* service, bool is_handler)
+void pidfd_waits::enroll(std::uint64_t id, pid_type pid, child_watcher::wait_handler& handler,
+    const destination& to, asio::any_completion_executor work, wait_service* service,
+    bool is_handler)
 {
     child_wait& wait = registry_.add_wait(id, pid);
     try

@@ -115,8 +115,8 @@ public:
 
     std::shared_ptr<slot> find(std::uint64_t table) const
     {
-        const auto found = std::find_if(slots_.begin(), slots_.end(),
-            [&](const auto& entry) { return entry.first == table; });
+        const auto found = std::find_if(
+            slots_.begin(), slots_.end(), [&](const auto& entry) { return entry.first == table; });
         return found == slots_.end() ? nullptr : found->second;
     }
 
@@ -231,9 +231,9 @@ void thread_slots::check_none_runs() const
 {
     for_each([](event_loop& loop) {
         if (!loop_access::has_own_thread(loop) && loop.is_running())
-            throw_error(error::already_running,
-                "closing the policy of loop '" + loop.name() + "' on " +
-                    platform::describe_thread() + "; stop it and let its run return first");
+            throw_error(error::already_running, "closing the policy of loop '" + loop.name() +
+                                                    "' on " + platform::describe_thread() +
+                                                    "; stop it and let its run return first");
     });
 }
 

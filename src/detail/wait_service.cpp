@@ -70,8 +70,7 @@ wait_service& wait_service::of_system()
     return asio::use_service<system_wait_service>(context);
 }
 
-wait_service::wait_service(
-    asio::execution_context& owner, const asio::any_io_executor& executor)
+wait_service::wait_service(asio::execution_context& owner, const asio::any_io_executor& executor)
     : service(owner),
       registry_(child_registry::instance()),
       executor_(executor),

@@ -201,9 +201,9 @@ void pool_policy::set_loop_factory(loop_factory factory)
 {
     const std::lock_guard lock(impl_->starting);
     if (impl_->made)
-        detail::throw_error(error::already_running,
-            "setting the loop factory of policy '" + name() +
-                "', whose loops are made; set it before the first use");
+        detail::throw_error(
+            error::already_running, "setting the loop factory of policy '" + name() +
+                                        "', whose loops are made; set it before the first use");
     event_loop_policy::set_loop_factory(std::move(factory));
 }
 

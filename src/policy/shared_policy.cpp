@@ -84,8 +84,8 @@ void shared_policy::set_event_loop(asio::io_context* loop)
     {
         const std::lock_guard lock(mutex_);
         if (core()->threads->busy())
-            detail::throw_error(error::already_running, "replacing the loop of policy '" + name() +
-                                                            "' while it runs; stop it first");
+            detail::throw_error(error::already_running,
+                "replacing the loop of policy '" + name() + "' while it runs; stop it first");
         current_ = std::move(record);
         emptied_ = loop == nullptr;
         if (made_.get() != loop)
@@ -117,9 +117,9 @@ void shared_policy::start(std::size_t threads)
     check_open("running the policy");
     checked(threads);
     if (core()->threads->busy())
-        detail::throw_error(error::already_running,
-            "running policy '" + name() + "' on " + platform::describe_thread() +
-                "; it runs already: stop or join it first");
+        detail::throw_error(error::already_running, "running policy '" + name() + "' on " +
+                                                        platform::describe_thread() +
+                                                        "; it runs already: stop or join it first");
     core()->draining = false;
     asio::io_context& loop = get_event_loop();
     try

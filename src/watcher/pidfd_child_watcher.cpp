@@ -63,7 +63,8 @@ void pidfd_child_watcher::do_attach(asio::io_context* loop)
     error_code ec;
     const std::size_t kept_back = waits_->attach(loop, ec);
     if (ec)
-        detail::throw_error(ec, "attaching a pidfd child watcher on " + platform::describe_thread());
+        detail::throw_error(
+            ec, "attaching a pidfd child watcher on " + platform::describe_thread());
     if (kept_back > 0)
         detail::log("a pidfd watcher was detached with " + std::to_string(kept_back) +
                     " waits pending, which are kept until it is attached again");

@@ -3,10 +3,10 @@
 
 #define BOOST_TEST_MODULE child_watcher_handlers
 
+#include <loops/event_loop.hpp>
+
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
-
-#include <loops/event_loop.hpp>
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/strand.hpp>
@@ -164,7 +164,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_refused_replacement_changes_nothing, Setup, setu
         closed.close();
         check_error([&] { elsewhere->attach_loop(closed); }, error::loop_closed);
     }
-    watcher->add_child_handler(0, [](pid_t, int) {}, ec);
+    watcher->add_child_handler(
+        0, [](pid_t, int) {}, ec);
     child.let_go();
     Setup::run(loop);
     BOOST_TEST(called.codes[child.pid()] == std::vector<int>{2});
@@ -262,7 +263,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_kept_exit_gives_way_to_a_live_child, Setup, setu
     const auto watcher = Setup::make();
     gated_child child(4);
     const recorder reaping;
-    watcher->add_child_handler(child.pid(), asio::bind_executor(other.get_executor(), [](pid_t, int) {}));
+    watcher->add_child_handler(
+        child.pid(), asio::bind_executor(other.get_executor(), [](pid_t, int) {}));
     watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), reaping));
     child.let_go();
     Setup::run(loop);
@@ -316,10 +318,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(associations, Setup, setups)
     std::atomic<int> right{0};
     gated_child child;
     watcher->add_child_handler(child.pid(),
-        asio::bind_executor(strand,
-            asio::bind_allocator(counting_allocator<void>(live), [&](pid_t, int) {
-                right += strand.running_in_this_thread() ? 1 : 0;
-            })));
+        asio::bind_executor(
+            strand, asio::bind_allocator(counting_allocator<void>(live),
+                        [&](pid_t, int) { right += strand.running_in_this_thread() ? 1 : 0; })));
     BOOST_TEST(live > 0);
     child.let_go();
     Setup::run(other);
@@ -386,7 +387,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(add_and_remove_at_a_time, Setup, setups)
         std::atomic<int> removals{0};
         const auto handler = [&](pid_t, int) { ++runs; };
         watcher->add_child_handler(child.pid(), handler);
-        std::thread remover([&] { removals += watcher->remove_child_handler(child.pid()) ? 1 : 0; });
+        std::thread remover(
+            [&] { removals += watcher->remove_child_handler(child.pid()) ? 1 : 0; });
         child.let_go();
         Setup::run(loop);
         remover.join();

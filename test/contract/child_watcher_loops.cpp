@@ -3,14 +3,14 @@
 
 #define BOOST_TEST_MODULE child_watcher_loops
 
+#include <loops/event_loop.hpp>
+#include <loops/log.hpp>
+#include <loops/policy.hpp>
+
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
-
-#include <loops/event_loop.hpp>
-#include <loops/log.hpp>
-#include <loops/policy.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -28,9 +28,7 @@ namespace {
 class log_capture
 {
 public:
-    log_capture()
-        : before_(loops::set_log_hook([this](std::string_view text) { said += text; }))
-    {}
+    log_capture() : before_(loops::set_log_hook([this](std::string_view text) { said += text; })) {}
     ~log_capture() { loops::set_log_hook(before_); }
 
     std::string said;
@@ -237,8 +235,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_loop_destroyed_with_waits, Setup, setups)
         {
             tells_its_end handler;
             alive.push_back(handler.alive);
-            watcher->async_wait(
-                pid, asio::bind_executor(loop.get_executor(), std::move(handler)));
+            watcher->async_wait(pid, asio::bind_executor(loop.get_executor(), std::move(handler)));
         }
         tells_its_end added;
         alive.push_back(added.alive);

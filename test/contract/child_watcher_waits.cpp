@@ -3,10 +3,10 @@
 
 #define BOOST_TEST_MODULE child_watcher_waits
 
+#include <loops/event_loop.hpp>
+
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
-
-#include <loops/event_loop.hpp>
 
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/strand.hpp>
@@ -144,8 +144,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_number_of_no_process, Setup, setups)
     const auto watcher = Setup::make();
     for (const pid_t pid : {0, -1, -5})
     {
-        check_error([&] { watcher->async_wait(pid, recorder()); },
-            asio::error::invalid_argument, std::to_string(pid));
+        check_error([&] { watcher->async_wait(pid, recorder()); }, asio::error::invalid_argument,
+            std::to_string(pid));
         check_error([&] { watcher->async_wait(pid, asio::use_future); },
             asio::error::invalid_argument, std::to_string(pid));
     }
@@ -371,12 +371,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_long_child_after_a_short_one, Setup, setups)
         watcher->async_wait(child_that_exits(0),
             asio::bind_executor(loop.get_executor(), [&](loops::error_code, const auto&) {
                 longer = std::make_unique<gated_child>(6);
-                watcher->async_wait(longer->pid(),
-                    asio::bind_executor(
-                        loop.get_executor(), [&](loops::error_code, const auto& exit) {
-                            code = exit.returncode();
-                            work.reset();
-                        }));
+                watcher->async_wait(longer->pid(), asio::bind_executor(loop.get_executor(),
+                                                       [&](loops::error_code, const auto& exit) {
+                                                           code = exit.returncode();
+                                                           work.reset();
+                                                       }));
                 asio::post(loop, [&] {
                     asio::post(loop, [&] {
                         turned = true;

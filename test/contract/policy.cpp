@@ -2,8 +2,6 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE policy_contract
-#include <boost/test/unit_test.hpp>
-
 #include <loops/error.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
@@ -14,6 +12,7 @@
 #include "support/latch.hpp"
 
 #include <boost/asio/detached.hpp>
+#include <boost/test/unit_test.hpp>
 #if defined(LOOPS_HAS_COROUTINES)
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -126,8 +125,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(threads_map_to_loops, Kind, test::all_kinds)
     BOOST_TEST(loops.size() == (Kind::one_for_all_threads ? 1U : 4U));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_loop_is_adopted_and_its_death_empties_the_slot, Kind,
-    test::all_kinds)
+BOOST_AUTO_TEST_CASE_TEMPLATE(
+    a_loop_is_adopted_and_its_death_empties_the_slot, Kind, test::all_kinds)
 {
     const policy_scope scope(Kind::make());
     {
@@ -269,8 +268,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_action_goes_on, Kind, test::all_kinds
     test::latch after;
     asio::post(runs.loop(), [] { throw std::runtime_error("handler"); });
     loops::spawn(
-        runs.loop().get_executor(), [](auto) { throw std::runtime_error("task"); },
-        asio::detached);
+        runs.loop().get_executor(), [](auto) { throw std::runtime_error("task"); }, asio::detached);
     asio::post(runs.loop(), [&] {
         // Behind the second throw, which the task's end has queued by now.
         asio::post(runs.loop(), [&] { asio::post(runs.loop(), [&] { after.count_down(); }); });
@@ -298,8 +296,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(drain_lets_work_end_and_reports, Kind, test::all_k
     runs.end();
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(drain_stops_at_its_limit_and_says_what_was_left, Kind,
-    test::all_kinds)
+BOOST_AUTO_TEST_CASE_TEMPLATE(
+    drain_stops_at_its_limit_and_says_what_was_left, Kind, test::all_kinds)
 {
     const auto policy = Kind::make();
     running runs(policy);
@@ -398,8 +396,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_replaced_policy_leaves_its_loops_usable, Kind, t
         test::latch ran;
         if (old.lock()->name() == "threaded")
         {
-            auto timer =
-                std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(20));
+            auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(20));
             timer->async_wait([&, timer](const loops::error_code&) { ran.count_down(); });
             loops::set_event_loop_policy(before);
         }
@@ -431,8 +428,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_running_loop_keeps_its_policy, Kind, test::all_k
     BOOST_TEST(watched.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Kind,
-    test::all_kinds)
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Kind, test::all_kinds)
 {
     if (!Kind::runs_its_loops)
         return;
@@ -452,8 +448,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Ki
     BOOST_TEST(test::eventually([&] { return watched.expired(); }));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(in_a_forked_child_no_loop_is_running_or_current, Kind,
-    test::all_kinds)
+BOOST_AUTO_TEST_CASE_TEMPLATE(
+    in_a_forked_child_no_loop_is_running_or_current, Kind, test::all_kinds)
 {
     const auto policy = Kind::make();
     policy->start();
@@ -491,8 +487,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_main_task_runs_by_the_policy, Kind, test::all_ki
     BOOST_CHECK_THROW(loops::run([] { throw std::runtime_error("main"); }), std::runtime_error);
 #if defined(LOOPS_HAS_COROUTINES)
     const auto main = []() -> asio::awaitable<int> {
-        asio::steady_timer timer(
-            co_await asio::this_coro::executor, std::chrono::milliseconds(1));
+        asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(1));
         co_await timer.async_wait(asio::use_awaitable);
         co_return 11;
     };

@@ -654,7 +654,7 @@ void stop_with_connections(const std::string& policy)
     BOOST_TEST(idle.get("/").status == 200U);
     const int worker = busy.get("/").worker;
     busy.send("/work?us=400000");
-    std::this_thread::sleep_for(100ms); // it is being worked on, most likely: either is right
+    // It has come, whether the worker knows it yet or not: sending on loopback is delivering.
 
     const auto begin = clock_type::now();
     ::kill(one.its_process().pid(), SIGTERM);

@@ -64,6 +64,7 @@ public:
         int ends[2];
         BOOST_REQUIRE(::pipe(ends) == 0);
         pid_ = start_child([&] {
+            ::alarm(120); // where the test ends before it lets it go
             // Not the end of file: children that were forked meanwhile hold the other end.
             char byte = 0;
             return ::read(ends[0], &byte, 1) == 1 ? code : 99;

@@ -4,10 +4,10 @@
 #ifndef LOOPS_TEST_SUPPORT_CHILD_WATCHERS_HPP
 #define LOOPS_TEST_SUPPORT_CHILD_WATCHERS_HPP
 
-#include "support/child_processes.hpp"
-
 #include <loops/child_watcher.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>
+
+#include "support/child_processes.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
@@ -142,10 +142,10 @@ struct by_coroutine
     }
     void finish() {}
 
-    static asio::awaitable<void> wait(
-        loops::child_watcher& watcher, pid_t pid, outcome_ptr result)
+    static asio::awaitable<void> wait(loops::child_watcher& watcher, pid_t pid, outcome_ptr result)
     {
-        const auto [ec, exit] = co_await watcher.async_wait(pid, asio::as_tuple(asio::use_awaitable));
+        const auto [ec, exit] =
+            co_await watcher.async_wait(pid, asio::as_tuple(asio::use_awaitable));
         result->end(ec, exit);
     }
 };

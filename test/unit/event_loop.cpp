@@ -2,8 +2,6 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE event_loop
-#include <boost/test/unit_test.hpp>
-
 #include <loops/event_loop.hpp>
 #include <loops/log.hpp>
 #include <loops/loop_local.hpp>
@@ -15,6 +13,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/test/unit_test.hpp>
 
 #include <stdexcept>
 #include <string>

@@ -2,8 +2,6 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE policy_parts
-#include <boost/test/unit_test.hpp>
-
 #include <loops/backend.hpp>
 #include <loops/detail/fault.hpp>
 #include <loops/error.hpp>
@@ -22,6 +20,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/test/unit_test.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -206,8 +205,7 @@ BOOST_AUTO_TEST_CASE(user_owned_loops_are_adopted_run_and_destroyed_in_many_thre
 BOOST_AUTO_TEST_CASE(creation_says_where_loops_are_made)
 {
     using loops::creation;
-    const loops::policy_scope scope(
-        std::make_shared<loops::default_policy>(creation::main_thread));
+    const loops::policy_scope scope(std::make_shared<loops::default_policy>(creation::main_thread));
     loops::get_event_loop();
     std::thread other([policy = scope.policy()] {
         const loops::policy_scope inner(policy);
@@ -377,8 +375,8 @@ BOOST_AUTO_TEST_CASE(drain_waits_for_work_that_loops_hand_to_each_other)
             ++done;
             if (hop + 1 < hops)
             {
-                asio::post(pool.loop(static_cast<std::size_t>(hop) % 3),
-                    hopper{pool, done, hop + 1});
+                asio::post(
+                    pool.loop(static_cast<std::size_t>(hop) % 3), hopper{pool, done, hop + 1});
             }
         }
     };

@@ -2,8 +2,6 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE spawn
-#include <boost/test/unit_test.hpp>
-
 #include <loops/async_invoke.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
@@ -18,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/test/unit_test.hpp>
 
 #include <future>
 #include <memory>
@@ -60,9 +59,8 @@ BOOST_AUTO_TEST_CASE(a_function_reports_its_own_end)
             BOOST_TEST(!inside);
             order.push_back("task");
             auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(1));
-            timer->async_wait([timer, done = std::move(done)](loops::error_code ec) mutable {
-                std::move(done)(ec);
-            });
+            timer->async_wait([timer, done = std::move(done)](
+                                  loops::error_code ec) mutable { std::move(done)(ec); });
         },
         [&](const std::exception_ptr& exception) {
             BOOST_TEST(!exception);
@@ -250,9 +248,8 @@ BOOST_AUTO_TEST_CASE(an_invocation_on_a_closed_loop_is_an_error)
     there.close();
     std::optional<loops::error_code> ended;
     asio::post(here, [&] {
-        loops::async_invoke(there, [] {}, [&](const std::exception_ptr& exception) {
-            ended = code_of(exception);
-        });
+        loops::async_invoke(
+            there, [] {}, [&](const std::exception_ptr& exception) { ended = code_of(exception); });
         BOOST_TEST(!ended.has_value());
     });
     here.run();
@@ -372,8 +369,8 @@ BOOST_AUTO_TEST_CASE(what_a_main_coroutine_leaves_is_cancelled_and_waited_for)
 {
     std::optional<loops::error_code> ended;
     const auto main = [&]() -> asio::awaitable<int> {
-        loops::spawn(sleep_long(),
-            [&](const std::exception_ptr& exception) { ended = code_of(exception); });
+        loops::spawn(
+            sleep_long(), [&](const std::exception_ptr& exception) { ended = code_of(exception); });
         co_return co_await sleep_and_give(3);
     };
     BOOST_TEST(loops::run(main()) == 3);
@@ -402,8 +399,8 @@ BOOST_AUTO_TEST_CASE(run_until_complete_says_when_it_was_stopped_before)
     event_loop loop("stopped");
     BOOST_TEST(loop.run_until_complete(sleep_and_give(4)) == 4);
     asio::post(loop, [&] { loop.request_stop(); });
-    check_error([&] { loop.run_until_complete(sleep_long()); }, asio::error::operation_aborted,
-        "stopped");
+    check_error(
+        [&] { loop.run_until_complete(sleep_long()); }, asio::error::operation_aborted, "stopped");
     loop.run(); // the coroutine was cancelled: nothing is left
 }
 

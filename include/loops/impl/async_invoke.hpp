@@ -113,10 +113,9 @@ private:
         Handler handler = std::move(*handler_);
         handler_.reset();
         const auto work = std::move(work_);
-        asio::post(executor_,
-            bound<Handler, Results...>{std::move(handler),
-                std::tuple<std::exception_ptr, Results...>(
-                    std::move(exception), std::move(results)...)});
+        asio::post(executor_, bound<Handler, Results...>{std::move(handler),
+                                  std::tuple<std::exception_ptr, Results...>(
+                                      std::move(exception), std::move(results)...)});
     }
 
     template <class H, class... Results>

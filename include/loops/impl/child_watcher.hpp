@@ -70,8 +70,8 @@ template <class Handler>
 child_watcher::wait_handler associate_as(const Handler& handler, handler_completion completion)
 {
     using executor = asio::associated_executor_t<Handler>;
-    auto with_allocator = asio::bind_allocator(
-        asio::get_associated_allocator(handler), std::move(completion));
+    auto with_allocator =
+        asio::bind_allocator(asio::get_associated_allocator(handler), std::move(completion));
     // What Asio gives where a handler has no executor. Not to be bound: the loop is to choose.
     if constexpr (std::is_same_v<executor, asio::system_executor>)
         return with_allocator;
@@ -115,8 +115,8 @@ void child_watcher::add_child_handler(pid_type pid, Handler&& handler, error_cod
         return;
     }
     const std::uint64_t token = detail::next_handler_token();
-    wait_handler completion = detail::associate_as(
-        static_cast<const handler_type&>(handler), {handlers_, pid, token});
+    wait_handler completion =
+        detail::associate_as(static_cast<const handler_type&>(handler), {handlers_, pid, token});
     start_handler(pid, token,
         wait_handler(detail::child_handler<handler_type>(pid, std::forward<Handler>(handler))),
         std::move(completion), ec);

@@ -245,11 +245,11 @@ private:
         auto self = std::static_pointer_cast<spawned_coroutine>(this->shared_from_this());
         const auto slot = this->slot();
         asio::co_spawn(this->executor(), std::move(task_),
-            asio::bind_cancellation_slot(slot,
-                asio::bind_executor(this->executor(),
-                    [self = std::move(self)](std::exception_ptr exception, auto... result) {
-                        self->end(std::move(exception), std::move(result)...);
-                    })));
+            asio::bind_cancellation_slot(
+                slot, asio::bind_executor(this->executor(),
+                          [self = std::move(self)](std::exception_ptr exception, auto... result) {
+                              self->end(std::move(exception), std::move(result)...);
+                          })));
     }
 
     asio::awaitable<T, TaskExecutor> task_;

@@ -45,10 +45,10 @@ public:
     using function = std::function<std::size_t(const pool_view& loops, const selection& what)>;
 
     /// Makes a chooser of a callable of the user's.
-    template <class F,
-        std::enable_if_t<std::is_invocable_r_v<std::size_t, F&, const pool_view&, const selection&> &&
-                             !std::is_same_v<std::decay_t<F>, chooser>,
-            int> = 0>
+    template <class F, std::enable_if_t<std::is_invocable_r_v<std::size_t, F&, const pool_view&,
+                                            const selection&> &&
+                                            !std::is_same_v<std::decay_t<F>, chooser>,
+                           int> = 0>
     chooser(F&& choose) : chooser("callable", std::forward<F>(choose))
     {}
 

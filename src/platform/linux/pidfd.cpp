@@ -108,9 +108,8 @@ error_code try_pidfd(int pidfd) noexcept
 int open_pidfd(pid_type pid, error_code& ec) noexcept
 {
     ec.clear();
-    const int fd = injected_fault("pidfd_open")
-                       ? -1
-                       : static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    const int fd =
+        injected_fault("pidfd_open") ? -1 : static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     if (fd < 0)
         ec = last_error();
     return fd;
