@@ -10,8 +10,9 @@ b2=(b2 --ignore-site-config --user-config= -j"${LOOPS_JOBS:-$(nproc)}")
 logs=()
 running=
 
-# Forks of programs with threads are what Loops is about.
-export TSAN_OPTIONS=${TSAN_OPTIONS:-die_after_fork=0}
+# Forks of programs with threads are what Loops is about; to ThreadSanitizer the parent's threads
+# are leaked when such a child ends.
+export TSAN_OPTIONS=${TSAN_OPTIONS:-die_after_fork=0 report_thread_leaks=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 trap '[[ -z $running ]] || kill "$running" 2>/dev/null || true' EXIT
@@ -23,8 +24,9 @@ logged() {
     local log=bin/logs/$1.log seconds=$2 status=0
     shift 2
     mkdir -p bin/logs
-    # In the background, for bash heeds no signal while it waits for one in the foreground.
-    timeout -k 20 "$seconds" "$@" </dev/null >"$log" 2>&1 &
+    # In the background, for bash heeds no signal while it waits for one in the foreground; but with
+    # the signals that bash makes such commands ignore.
+    timeout -k 20 "$seconds" env --default-signal "$@" </dev/null >"$log" 2>&1 &
     running=$!
     wait "$running" || status=$?
     running=
@@ -32,10 +34,16 @@ logged() {
     return "$status"
 }
 
-# A log without what b2 says of what went well.
+# What went wrong, of a log: what compilers said, and test programs that failed.
 show() {
-    grep -vE '^((gcc|clang-linux)\.(compile|link|archive)|common\.|testing\.|\*\*pass|Jamfile<|$)' "$1" |
-        tail -n 250 | cut -c1-400 | sed 's/^/    /'
+    awk '
+        /^====== BEGIN OUTPUT/ { output = 1; next }
+        /^====== END OUTPUT/ { output = 0; command = 1; next }
+        /^\.\.\.(failed|found|updat|on |patience|skipped|removing)/ { command = 0; next }
+        command { next }
+        output && /(: (Entering|Leaving) test|" has passed| out of [0-9]+ )/ { next }
+        !output && /^(\(failed-as|(gcc|clang-linux)\.|common\.|testing\.|\*\*passed|Jamfile<|LOOPS_|$)/ { next }
+        { print "    " substr($0, 1, 300) }' "$1" | tail -n 200
 }
 
 # counted NAME BEGIN: one line for what NAME's log holds, and what failed in it.

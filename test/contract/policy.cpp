@@ -237,13 +237,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_is_refused_from_inside, Kind, test::all_kind
     const auto policy = Kind::make();
     running runs(policy);
     test::latch ran;
+    std::vector<loops::error_code> codes;
     asio::post(runs.loop(), [&] {
-        check_error([&] { policy->close(); }, error::already_running);
-        check_error([&] { policy->join(); }, error::already_running);
-        check_error([&] { policy->drain(std::chrono::seconds(1)); }, error::already_running);
+        codes.push_back(test::error_of([&] { policy->close(); }));
+        codes.push_back(test::error_of([&] { policy->join(); }));
+        codes.push_back(test::error_of([&] { policy->run(); }));
+        codes.push_back(test::error_of([&] { policy->drain(std::chrono::seconds(1)); }));
         ran.count_down();
     });
     BOOST_TEST(ran.wait());
+    BOOST_TEST(codes.size() == 4U);
+    for (const loops::error_code& code : codes)
+        BOOST_TEST((code == error::already_running));
     BOOST_TEST(!policy->is_closed());
 }
 

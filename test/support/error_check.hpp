@@ -12,6 +12,21 @@
 
 namespace test {
 
+// What `f` throws, as a code; for threads on which Boost.Test cannot be used.
+template <class F>
+loops::error_code error_of(F f)
+{
+    try
+    {
+        f();
+    }
+    catch (const loops::system_error& e)
+    {
+        return e.code();
+    }
+    return {};
+}
+
 // Checks that `f` throws a system_error that equals `expected` and whose text has `word` in it.
 template <class F, class Code>
 void check_error(F f, Code expected, const std::string& word = {})
