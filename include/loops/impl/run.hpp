@@ -33,6 +33,7 @@ struct runner::at_end
     runner& self;
     const int exceptions = std::uncaught_exceptions();
 
+    // NOLINTNEXTLINE(bugprone-exception-escape): only where no other exception is under way
     ~at_end() noexcept(false)
     {
         try

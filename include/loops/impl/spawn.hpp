@@ -98,7 +98,7 @@ public:
     }
 
 protected:
-    ~spawned() { retire(); }
+    ~spawned() override { retire(); }
 
     virtual void begin() = 0;
 
@@ -198,8 +198,6 @@ public:
         : spawned<Executor, Handler>(executor, std::move(handler)), task_(std::move(task))
     {}
 
-    ~spawned_function() = default;
-
 private:
     void begin() override
     {
@@ -236,8 +234,6 @@ public:
         const Executor& executor, Handler handler, asio::awaitable<T, TaskExecutor> task)
         : base(executor, std::move(handler)), task_(std::move(task))
     {}
-
-    ~spawned_coroutine() = default;
 
 private:
     void begin() override
