@@ -277,8 +277,8 @@ void child_registry::remove_watcher() noexcept
     if (--watchers_ > 0)
         return;
     // Nobody is left who could want the inner epolls.
-    for (wait_service* const service : services_)
-        service->close_if_idle();
+    for (auto next = services_.begin(); next != services_.end();)
+        (*next++)->close_if_idle(); // which may take it from the list
 }
 
 void child_registry::add_service(wait_service& service)

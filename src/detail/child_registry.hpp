@@ -139,7 +139,7 @@ public:
     void keep(const child_exit& exit);
     std::optional<child_exit> take_kept(pid_type pid) noexcept;
 
-    // Everything that an io_context or a watcher enrolls in.
+    // The watchers there are, and the services that have an inner epoll, closed with the last one.
     void add_watcher() noexcept { ++watchers_; }
     void remove_watcher() noexcept;
     void add_service(wait_service& service);

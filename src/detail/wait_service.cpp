@@ -77,17 +77,11 @@ wait_service::wait_service(asio::execution_context& owner, const asio::any_io_ex
       // Here already, so that Asio's reactor is older than this service and survives it.
       epoll_(executor),
       generation_(fork_generation())
-{
-    const std::lock_guard lock(registry_.mutex);
-    registry_.add_service(*this);
-}
+{}
 
-wait_service::~wait_service()
-{
-    wait_service::shutdown(); // of two that were made at a time, one dies without
-    const std::lock_guard lock(registry_.mutex);
-    registry_.remove_service(*this);
-}
+// Of two that are made at a time for one loop, Asio destroys one unused and under a lock of its own:
+// nothing may be locked here.
+wait_service::~wait_service() = default;
 
 bool wait_service::is_ours() const noexcept
 {
@@ -104,7 +98,11 @@ error_code wait_service::open()
         return ec;
     epoll_.assign(fd, ec);
     if (ec)
+    {
         platform::close_descriptor(fd);
+        return ec;
+    }
+    registry_.add_service(*this);
     return ec;
 }
 
@@ -232,12 +230,13 @@ void wait_service::remove_attached(pidfd_waits& watcher) noexcept
 
 void wait_service::close_if_idle() noexcept
 {
-    if (!watched_.empty() || !epoll_.is_open() || shut_)
+    if (!watched_.empty() || !epoll_.is_open() || shut_ || !is_ours())
         return;
     ++turn_;
     armed_ = false;
     error_code ignored;
     epoll_.close(ignored);
+    registry_.remove_service(*this);
 }
 
 void wait_service::shutdown()
@@ -263,9 +262,16 @@ void wait_service::shutdown()
     }
     while (!ready_.empty())
         doomed.push_back(registry_.take(ready_.front()));
-    error_code ignored;
+    if (!epoll_.is_open())
+        return;
     ++turn_;
     armed_ = false;
+    registry_.remove_service(*this);
+    // In a forked child that did not tell the loop, the reactor that Asio would take the epoll
+    // from is the parent's, too.
+    if (!is_ours())
+        platform::replace_descriptor(epoll_.native_handle());
+    error_code ignored;
     epoll_.close(ignored);
 }
 
@@ -282,6 +288,7 @@ void wait_service::notify_fork(asio::execution_context::fork_event event)
     {
         // Not closed by Asio, whose reactor would keep what the parent has open, too.
         platform::close_descriptor(epoll_.release());
+        registry_.remove_service(*this);
     }
     while (!watched_.empty())
     {

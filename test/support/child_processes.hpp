@@ -6,10 +6,12 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include <sys/resource.h>
@@ -17,6 +19,13 @@
 #include <unistd.h>
 
 namespace test {
+
+// Not by Boost.Test, which belongs to the main thread.
+inline void require(bool holds, const char* call)
+{
+    if (!holds)
+        throw std::system_error(errno, std::generic_category(), call);
+}
 
 // Starts a child that runs `body`, which may do no more than a signal handler may, and leaves by
 // _exit with what it returns.
@@ -26,7 +35,7 @@ pid_t start_child(Body body)
     const pid_t pid = ::fork();
     if (pid == 0)
         ::_exit(body());
-    BOOST_REQUIRE(pid > 0);
+    require(pid > 0, "fork");
     return pid;
 }
 
@@ -52,7 +61,7 @@ inline pid_t child_that_dies_of(int signal)
 inline void until_dead(pid_t pid)
 {
     siginfo_t info{};
-    BOOST_REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    require(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0, "waitid");
 }
 
 // A child that lives until it is let go, or killed.
@@ -62,7 +71,7 @@ public:
     explicit gated_child(int code = 0)
     {
         int ends[2];
-        BOOST_REQUIRE(::pipe(ends) == 0);
+        require(::pipe(ends) == 0, "pipe");
         pid_ = start_child([&] {
             ::alarm(120); // where the test ends before it lets it go
             // Not the end of file: children that were forked meanwhile hold the other end.
@@ -95,7 +104,7 @@ public:
     {
         let_go();
         int status = 0;
-        BOOST_REQUIRE(::waitpid(pid_, &status, 0) == pid_);
+        require(::waitpid(pid_, &status, 0) == pid_, "waitpid");
         return WEXITSTATUS(status);
     }
 

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -186,6 +187,18 @@ void close_descriptor(int fd) noexcept
 {
     if (fd >= 0)
         ::close(fd);
+}
+
+void replace_descriptor(int fd) noexcept
+{
+    const int other = ::epoll_create1(EPOLL_CLOEXEC);
+    if (other < 0)
+    {
+        ::close(fd);
+        return;
+    }
+    ::dup3(other, fd, O_CLOEXEC);
+    ::close(other);
 }
 
 bool pidfds_work() noexcept

@@ -44,6 +44,10 @@ std::size_t epoll_take(int epoll, std::uint64_t* ids, std::size_t size) noexcept
 
 void close_descriptor(int fd) noexcept;
 
+/// Puts another file under the number `fd`: what is then done to the number reaches no process
+/// that shares the present one.
+void replace_descriptor(int fd) noexcept;
+
 /// Tries on this process, without forking, whether children can be watched by the above.
 bool pidfds_work() noexcept;
 

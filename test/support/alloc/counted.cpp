@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "support/alloc/counted.hpp"
+
+#include <atomic>
+#include <cerrno>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOOPS_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define LOOPS_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace {
+
+std::atomic<std::size_t> count{0};
+
+} // namespace
+
+namespace test {
+
+std::size_t allocations() noexcept
+{
+    return count.load();
+}
+
+bool counts_allocations() noexcept
+{
+#if defined(LOOPS_TEST_SANITIZED) || !defined(__GLIBC__)
+    return false;
+#else
+    return true;
+#endif
+}
+
+} // namespace test
+
+#if !defined(LOOPS_TEST_SANITIZED) && defined(__GLIBC__)
+
+// Operator new asks malloc or aligned_alloc; the memory is glibc's, so that its free() fits.
+extern "C" {
+
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* old, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size)
+{
+    ++count;
+    return __libc_malloc(size);
+}
+
+void* calloc(std::size_t number, std::size_t size)
+{
+    ++count;
+    return __libc_calloc(number, size);
+}
+
+void* realloc(void* old, std::size_t size)
+{
+    ++count;
+    return __libc_realloc(old, size);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t size)
+{
+    ++count;
+    return __libc_memalign(alignment, size);
+}
+
+void* memalign(std::size_t alignment, std::size_t size)
+{
+    ++count;
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void** result, std::size_t alignment, std::size_t size)
+{
+    ++count;
+    *result = __libc_memalign(alignment, size);
+    return *result != nullptr ? 0 : ENOMEM;
+}
+}
+
+#endif
