@@ -6,6 +6,7 @@
 #include <loops/error.hpp>
 #include <loops/policy.hpp>
 
+#include "held_signals.hpp"
 #include "print.hpp"
 
 #include <boost/asio/error.hpp>
@@ -35,7 +36,22 @@ listener::listener(asio::io_context& loop, descriptor listening,
 
 void listener::start()
 {
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] { self->accept(); });
+    asio::post(acceptor_.get_executor(), [self = shared_from_this()] { self->begin(); });
+}
+
+void listener::begin()
+{
+    if (are_stop_signals_handled())
+    {
+        release_stop_signals();
+        accept();
+        return;
+    }
+    timer_.expires_after(std::chrono::milliseconds(1));
+    timer_.async_wait([self = shared_from_this()](const error_code& ec) {
+        if (!ec)
+            self->begin();
+    });
 }
 
 void listener::close()

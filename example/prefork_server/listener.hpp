@@ -28,13 +28,14 @@ public:
     listener(boost::asio::io_context& loop, descriptor listening,
         std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions);
 
-    /// Begins to accept.
+    /// Begins to accept, as soon as a signal to stop would be heeded.
     void start();
 
     /// Accepts no more. Thread safe.
     void close();
 
 private:
+    void begin();
     void accept();
     void on_accept(const boost::system::error_code& ec, session_socket socket);
     void accept_after(std::chrono::milliseconds pause);

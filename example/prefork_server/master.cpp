@@ -104,6 +104,9 @@ public:
         announce();
     }
 
+    // Whether a worker could not stop as it should.
+    bool failed() const { return failed_; }
+
 private:
     struct worker
     {
@@ -170,6 +173,12 @@ private:
         page_->slots[index].pid = 0;
         if (stopping_)
         {
+            if (how.exited() && how.exit_code() != 0)
+            {
+                failed_ = true;
+                print_line(std::cerr,
+                    "worker " + std::to_string(it.process.pid()) + ' ' + describe(ec, how));
+            }
             finish_if_done();
             return;
         }
@@ -255,6 +264,7 @@ private:
     std::optional<worker_starter> starter_;
     std::vector<std::unique_ptr<worker>> workers_;
     bool stopping_ = false;
+    bool failed_ = false;
 };
 
 } // namespace
@@ -265,14 +275,16 @@ int run_master(const options& from)
     const auto policy = std::make_shared<loops::default_policy>();
     loops::set_event_loop_policy(policy);
     install_watcher(from.watcher);
+    bool failed = false;
     {
         asio::io_context& loop = loops::get_event_loop();
         master it(loop, from);
         it.start();
         loops::run_loop(loop);
+        failed = it.failed();
     }
     policy->close();
-    return 0;
+    return failed ? 1 : 0;
 }
 
 } // namespace prefork

@@ -91,17 +91,18 @@ void session::finish()
 {
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
         self->finishing_ = true;
-        if (self->is_idle())
-            self->close();
+        self->leave_if_idle();
     });
 }
 
-// Whether no request is under way: no byte of one has been read, or has come and waits.
-bool session::is_idle()
+// Gives up waiting for a request, if no byte of one has come. A read that has bytes already, but
+// was not heard of yet, is not touched by the cancellation: such a request is answered.
+void session::leave_if_idle()
 {
     error_code ignored;
-    return parser_ && !answer_ && !parser_->got_some() && buffer_.size() == 0 &&
-           stream_.socket().available(ignored) == 0;
+    if (parser_ && !answer_ && !parser_->got_some() && buffer_.size() == 0 &&
+        stream_.socket().available(ignored) == 0)
+        stream_.cancel();
 }
 
 void session::read()
@@ -123,7 +124,7 @@ void session::on_read(const error_code& ec)
              ec != http::error::end_of_stream && ec != http::error::partial_message)
         refuse(ec);
     else
-        close(); // the client has left, or took too long, or was told to go
+        close(); // the client has left, or took too long, or is not waited for any more
 }
 
 void session::refuse(const error_code& why)
@@ -157,8 +158,8 @@ void session::on_write(const error_code& ec, bool keep_alive)
         return;
     }
     read();
-    if (finishing_ && is_idle())
-        close(); // asked for while the answer was on its way
+    if (finishing_)
+        leave_if_idle(); // asked for while the answer was on its way
 }
 
 void session::close()

@@ -76,7 +76,7 @@ private:
     void write(response made);
     void on_write(const boost::system::error_code& ec, bool keep_alive);
     void refuse(const boost::system::error_code& why);
-    bool is_idle();
+    void leave_if_idle();
     void close();
 
     // Destroyed last: the loop counts this connection until its socket is closed.

@@ -76,15 +76,15 @@ json::object describe(const worker_slot& slot, std::int64_t now)
 
 } // namespace
 
-site::site(std::shared_ptr<loops::event_loop_policy> policy, std::string description,
+site::site(loops::event_loop_policy& policy, std::string description,
     std::shared_ptr<const shared_scoreboard> page, unsigned worker)
-    : policy_(std::move(policy)),
+    : policy_(policy.name()),
       description_(std::move(description)),
       page_(std::move(page)),
       worker_(worker),
       slot_((*page_)->slots[worker]),
       pid_(std::to_string(::getpid())),
-      loops_(loops_of(*policy_))
+      loops_(loops_of(policy))
 {}
 
 response site::answer(const request& asked) const
@@ -153,10 +153,9 @@ std::string site::status() const
     for (unsigned index = 0; index != count; ++index)
         workers.push_back(describe(page.slots[index], now));
 
-    const loops::event_loop_policy& policy = *policy_;
     json::object all{
         {"worker", {{"index", worker_}, {"pid", ::getpid()}}},
-        {"policy", {{"name", policy.name()}, {"description", description_}}},
+        {"policy", {{"name", policy_}, {"description", description_}}},
         {"backend", {{"name", std::string(loops::to_string(loops::backend()))}}},
         {"watcher", {{"name", page.watcher.data()}}},
         {"loops", std::move(loads)},

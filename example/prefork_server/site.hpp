@@ -25,8 +25,9 @@ using response = boost::beast::http::response<boost::beast::http::string_body>;
 class site
 {
 public:
+    /// @param policy Whose loops to tell of; it must not be closed while this is asked.
     /// @param description The policy as the command line has it.
-    site(std::shared_ptr<loops::event_loop_policy> policy, std::string description,
+    site(loops::event_loop_policy& policy, std::string description,
         std::shared_ptr<const shared_scoreboard> page, unsigned worker);
 
     /// Answers a request. The answer says which worker gave it, in the field `X-Worker-Pid`.
@@ -41,7 +42,8 @@ public:
 private:
     std::string status() const;
 
-    const std::shared_ptr<loops::event_loop_policy> policy_;
+    // Not the policy itself, which owns what owns this.
+    const std::string policy_;
     const std::string description_;
     const std::shared_ptr<const shared_scoreboard> page_;
     const unsigned worker_;

@@ -6,6 +6,7 @@
 #include <loops/make_policy.hpp>
 #include <loops/policy.hpp>
 
+#include "held_signals.hpp"
 #include "listener.hpp"
 #include "print.hpp"
 #include "scoreboard.hpp"
@@ -23,6 +24,7 @@ namespace prefork {
 
 int run_worker(const options& from)
 {
+    hold_stop_signals();
     inheritance inherited = inherit(*from.worker);
     const auto page = std::make_shared<const shared_scoreboard>(std::move(inherited.page));
 
@@ -30,16 +32,20 @@ int run_worker(const options& from)
     const std::shared_ptr<loops::event_loop_policy> policy = loops::make_policy(from.policy);
     loops::set_event_loop_policy(policy);
 
-    const auto content = std::make_shared<site>(policy, from.policy, page, from.worker->index);
+    const auto content = std::make_shared<site>(*policy, from.policy, page, from.worker->index);
     const auto sessions = std::make_shared<session_list>();
-    const auto entrance = std::make_shared<listener>(
-        loops::select_event_loop(), std::move(inherited.listening), content, sessions);
+    {
+        const auto entrance = std::make_shared<listener>(
+            loops::select_event_loop(), std::move(inherited.listening), content, sessions);
+        // The policy keeps the function for longer than its loops: it must not own what is on one.
+        policy->on_drain([entrance = std::weak_ptr<listener>(entrance), sessions] {
+            if (const auto open = entrance.lock())
+                open->close();
+            sessions->finish();
+        });
+        entrance->start(); // its own from here on, until it is closed
+    }
 
-    policy->on_drain([entrance, sessions] {
-        entrance->close();
-        sessions->finish();
-    });
-    entrance->start();
     const loops::drain_report report = policy->run_until_signal(from.grace);
     if (!report.complete)
         print_line(std::cerr,
