@@ -95,7 +95,7 @@ void event_loop::request_stop()
 
 void event_loop::close()
 {
-    if (impl_->threads && !impl_->threads->inside())
+    if (impl_->threads && !impl_->threads->inside(*this))
         std::exchange(impl_->threads, nullptr)->remove(*this);
     if (impl_->record->begin_close())
         shut_down();

@@ -6,9 +6,12 @@
 #include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
-#include <array>
+#include <algorithm>
 #include <atomic>
-#include <cstddef>
+#include <list>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -17,40 +20,57 @@ namespace {
 
 std::atomic<unsigned> generation{0};
 
-struct held_mutexes
+struct mutex_list
 {
-    std::mutex registration;
-    std::array<std::mutex*, 8> all{};
-    std::size_t count = 0;
+    std::mutex mutex;
+    std::vector<std::mutex*> all;
 };
 
-held_mutexes& held();
+mutex_list& mutexes()
+{
+    static mutex_list& it = *new mutex_list;
+    return it;
+}
+
+// All or none: whoever holds one may wait for another, in whatever order.
+bool lock_all()
+{
+    auto& all = mutexes().all;
+    const auto busy =
+        std::find_if(all.begin(), all.end(), [](std::mutex* each) { return !each->try_lock(); });
+    if (busy == all.end())
+        return true;
+    std::for_each(all.begin(), busy, [](std::mutex* each) { each->unlock(); });
+    return false;
+}
 
 void before()
 {
-    held().registration.lock();
-    for (std::size_t i = 0; i < held().count; ++i)
-        held().all[i]->lock();
+    for (;;)
+    {
+        mutexes().mutex.lock();
+        if (lock_all())
+            return;
+        mutexes().mutex.unlock();
+        std::this_thread::yield();
+    }
 }
 
 void in_parent()
 {
-    for (std::size_t i = held().count; i > 0; --i)
-        held().all[i - 1]->unlock();
-    held().registration.unlock();
+    for (std::mutex* const each : mutexes().all)
+        each->unlock();
+    mutexes().mutex.unlock();
 }
 
 void in_child()
 {
     generation.fetch_add(1, std::memory_order_release);
-    thread_state::of_this_thread() = thread_state();
+    // The runs were the parent's thread's. A policy_scope is still on the stack, and stays.
+    thread_state& here = thread_state::of_this_thread();
+    here.run = nullptr;
+    here.memo = nullptr;
     in_parent();
-}
-
-held_mutexes& held()
-{
-    static held_mutexes& it = *new held_mutexes;
-    return it;
 }
 
 } // namespace
@@ -60,13 +80,27 @@ unsigned fork_generation() noexcept
     return generation.load(std::memory_order_acquire);
 }
 
-void hold_around_fork(std::mutex& mutex)
+fork_mutex::fork_mutex()
 {
     static const bool installed = (platform::at_fork(before, in_parent, in_child), true);
     (void)installed;
-    const std::lock_guard lock(held().registration);
-    held().all.at(held().count) = &mutex;
-    ++held().count;
+    const std::lock_guard lock(mutexes().mutex);
+    mutexes().all.push_back(this);
+}
+
+fork_mutex::~fork_mutex()
+{
+    const std::lock_guard lock(mutexes().mutex);
+    auto& all = mutexes().all;
+    all.erase(std::find(all.begin(), all.end(), this));
+}
+
+void leave_behind(std::shared_ptr<void> inherited) noexcept
+{
+    static std::mutex& mutex = *new std::mutex;
+    static auto& all = *new std::list<std::shared_ptr<void>>;
+    const std::lock_guard lock(mutex);
+    all.push_back(std::move(inherited));
 }
 
 } // namespace detail

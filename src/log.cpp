@@ -5,6 +5,8 @@
 
 #include <loops/log.hpp>
 
+#include "detail/fork.hpp"
+
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -16,7 +18,7 @@ namespace {
 
 struct hook_holder
 {
-    std::mutex mutex;
+    detail::fork_mutex mutex;
     std::shared_ptr<const log_hook> hook;
 };
 

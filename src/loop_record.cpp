@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace loops {
@@ -25,18 +26,22 @@ std::atomic<std::uint64_t> next_record_id{1};
 
 struct loop_registry
 {
-    std::mutex mutex;
+    fork_mutex mutex;
     std::unordered_map<const loop_record*, std::shared_ptr<loop_record>> loops;
 };
 
 loop_registry& registry()
 {
-    static loop_registry& it = []() -> loop_registry& {
-        auto& made = *new loop_registry;
-        hold_around_fork(made.mutex);
-        return made;
-    }();
+    static loop_registry& it = *new loop_registry;
     return it;
+}
+
+// Few mutexes for many records, since a fork has to hold all of them. Loops that are made one after
+// the other, as a pool's are, have different ones. No two are held at a time.
+fork_mutex& mutex_for(std::uint64_t id)
+{
+    static auto& all = *new std::array<fork_mutex, 32>;
+    return all[id % all.size()];
 }
 
 // The service that ties a record to the life of its io_context.
@@ -75,7 +80,8 @@ asio::execution_context::id loop_service::id;
 loop_record::loop_record(asio::io_context& context)
     : id_(next_record_id.fetch_add(1, std::memory_order_relaxed)),
       context_(&context),
-      generation_(fork_generation())
+      generation_(fork_generation()),
+      mutex_(mutex_for(id_))
 {}
 
 bool loop_record::belongs_here() const noexcept
@@ -155,6 +161,21 @@ void loop_record::stop_once()
         return; // a stop() of the user's is not ours to undo
     stopped_by_request_ = true;
     loop->stop();
+}
+
+std::size_t loop_record::runners() const
+{
+    const std::lock_guard lock(mutex_);
+    return runners_generation_ == fork_generation() ? runners_ : 0;
+}
+
+bool loop_record::undo_requested_stop()
+{
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(stopped_by_request_, false) || context() == nullptr)
+        return false;
+    context()->restart();
+    return true;
 }
 
 bool loop_record::begin_close()

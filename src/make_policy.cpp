@@ -20,6 +20,9 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace {
 
+// More than any machine has CPUs; what is meant as something else is found before it is tried.
+constexpr std::size_t most_threads = 4096;
+
 // One word of a description, which remembers where it stands there.
 struct word
 {
@@ -50,8 +53,13 @@ public:
             const std::size_t equals = pair.text.find('=');
             if (equals == std::string_view::npos)
                 expected(pair, "key=value");
-            options.emplace_back(word{pair.text.substr(0, equals), begin},
-                word{pair.text.substr(equals + 1), begin + equals + 1});
+            const word key{pair.text.substr(0, equals), begin};
+            for (const auto& [earlier, ignored] : options)
+            {
+                if (earlier.text == key.text)
+                    expected(key, "each key once");
+            }
+            options.emplace_back(key, word{pair.text.substr(equals + 1), begin + equals + 1});
         }
     }
 
@@ -68,8 +76,8 @@ public:
         std::size_t number = 0;
         const char* const end = from.text.data() + from.text.size();
         const auto [stop, code] = std::from_chars(from.text.data(), end, number);
-        if (code != std::errc() || stop != end || number == 0)
-            expected(from, "a number of threads, 1 or more");
+        if (code != std::errc() || stop != end || number == 0 || number > most_threads)
+            expected(from, "a number of threads, 1 to " + std::to_string(most_threads));
         return number;
     }
 

@@ -6,6 +6,7 @@
 #include <loops/policy.hpp>
 
 #include "detail/crew.hpp"
+#include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/policy_core.hpp"
 #include "detail/signals.hpp"
@@ -36,10 +37,38 @@ exception_action exception_action::terminate()
 
 namespace detail {
 
-policy_core::policy_core()
-    : threads(std::make_shared<crew>(
-          [this](const std::exception_ptr& exception) { return excepted(exception); }))
-{}
+policy_core::policy_core() : threads_(make_crew()), generation_(fork_generation()) {}
+
+std::shared_ptr<crew> policy_core::make_crew() const
+{
+    return std::make_shared<crew>(
+        [this](const std::exception_ptr& exception) { return excepted(exception); });
+}
+
+const std::shared_ptr<crew>& policy_core::threads() const
+{
+    if (generation_.load(std::memory_order_acquire) != fork_generation())
+    {
+        const std::lock_guard lock(mutex);
+        if (generation_ != fork_generation())
+        {
+            leave_behind(std::exchange(threads_, make_crew()));
+            generation_.store(fork_generation(), std::memory_order_release);
+        }
+    }
+    return threads_;
+}
+
+void policy_core::prepare_drain() const
+{
+    std::vector<std::function<void()>> hooks;
+    {
+        const std::lock_guard lock(mutex);
+        hooks = drain_hooks;
+    }
+    for (const auto& hook : hooks)
+        hook();
+}
 
 bool policy_core::excepted(const std::exception_ptr& exception) const
 {
@@ -61,7 +90,7 @@ namespace {
 void refuse_inside(
     const detail::policy_core& core, const std::string& policy, const char* attempted)
 {
-    if (core.threads->inside())
+    if (core.threads()->inside())
         detail::throw_error(error::already_running,
             std::string(attempted) + " policy '" + policy + "' on " + platform::describe_thread() +
                 ", which runs one of its loops; do it from another thread");
@@ -73,9 +102,7 @@ event_loop_policy::event_loop_policy() : core_(std::make_shared<detail::policy_c
 
 event_loop_policy::~event_loop_policy()
 {
-    if (core_->watcher)
-        core_->watcher->close();
-    detail::tear_down(std::move(core_), {});
+    detail::tear_down(core_, {});
 }
 
 std::unique_ptr<event_loop> event_loop_policy::make_loop(
@@ -141,7 +168,7 @@ task_factory event_loop_policy::get_task_factory() const
     return core_->tasks;
 }
 
-void event_loop_policy::set_exception_action(exception_action action)
+void event_loop_policy::on_exception(exception_action action)
 {
     const std::lock_guard lock(core_->mutex);
     core_->action = std::move(action);
@@ -176,41 +203,34 @@ void event_loop_policy::start()
 
 void event_loop_policy::run_started(std::uint64_t since)
 {
-    core_->threads->run_here(get_event_loop(), since);
+    core_->threads()->run_here(get_event_loop(), since);
 }
 
 void event_loop_policy::run()
 {
-    const std::uint64_t since = core_->threads->stops();
+    const auto keep = weak_from_this().lock(); // a handler may drop the policy
+    const std::uint64_t since = core_->threads()->stops();
     refuse_inside(*core_, name(), "running");
     start();
-    core_->draining = false;
     run_started(since);
 }
 
 void event_loop_policy::stop()
 {
-    core_->threads->stop();
+    core_->threads()->stop();
 }
 
 void event_loop_policy::join()
 {
     refuse_inside(*core_, name(), "joining");
-    core_->threads->join();
+    core_->threads()->join();
 }
 
 drain_report event_loop_policy::drain(std::chrono::nanoseconds limit)
 {
     refuse_inside(*core_, name(), "draining");
-    std::vector<std::function<void()>> hooks;
-    {
-        const std::lock_guard lock(core_->mutex);
-        hooks = core_->drain_hooks;
-    }
-    core_->draining = true;
-    for (const auto& hook : hooks)
-        hook();
-    return core_->threads->drain(limit);
+    core_->prepare_drain();
+    return core_->threads()->drain(limit);
 }
 
 void event_loop_policy::on_drain(std::function<void()> function)
@@ -221,10 +241,10 @@ void event_loop_policy::on_drain(std::function<void()> function)
 
 drain_report event_loop_policy::run_until_signal(std::chrono::nanoseconds limit)
 {
-    const std::uint64_t since = core_->threads->stops();
+    const auto keep = weak_from_this().lock(); // a handler may drop the policy
+    const std::uint64_t since = core_->threads()->stops();
     refuse_inside(*core_, name(), "running");
     start();
-    core_->draining = false;
     // From here on a signal may stop the loops before they run; `since` tells.
     detail::stop_signals signals([&] { return drain(limit); }, [&] { stop(); });
     run_started(since);
@@ -235,8 +255,8 @@ void event_loop_policy::close()
 {
     refuse_inside(*core_, name(), "closing");
     core_->closed = true;
-    core_->threads->stop();
-    core_->threads->join_quietly();
+    core_->threads()->close();
+    core_->threads()->join_quietly();
     std::shared_ptr<child_watcher> watcher;
     {
         const std::lock_guard lock(core_->mutex);
@@ -262,8 +282,6 @@ void event_loop_policy::check_open(const char* attempted) const
         detail::throw_error(error::policy_closed, std::string(attempted) + " by policy '" + name() +
                                                       "' on " + platform::describe_thread());
 }
-
-void event_loop_policy::retire() noexcept {}
 
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -20,18 +20,14 @@ namespace {
 
 struct process_slot
 {
-    std::mutex mutex;
+    detail::fork_mutex mutex;
     std::shared_ptr<event_loop_policy> policy;
 };
 
 // Never destroyed, so that code which runs during static destruction still finds a policy.
 process_slot& process()
 {
-    static process_slot& it = []() -> process_slot& {
-        auto& made = *new process_slot;
-        detail::hold_around_fork(made.mutex);
-        return made;
-    }();
+    static process_slot& it = *new process_slot;
     return it;
 }
 
@@ -50,6 +46,11 @@ struct at_exit
     }
 };
 
+void end_at_exit()
+{
+    static const at_exit end;
+}
+
 std::shared_ptr<event_loop_policy> first_policy()
 {
     const char* const words = std::getenv("LOOPS_POLICY");
@@ -60,7 +61,7 @@ std::shared_ptr<event_loop_policy> first_policy()
 
 std::shared_ptr<event_loop_policy> process_policy()
 {
-    static const at_exit end;
+    end_at_exit();
     {
         const std::lock_guard lock(process().mutex);
         if (process().policy)
@@ -92,27 +93,19 @@ std::shared_ptr<event_loop_policy> get_event_loop_policy()
 
 void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy)
 {
-    static const bool ended_at_exit = (process_policy(), true);
-    (void)ended_at_exit;
+    end_at_exit();
     if (!policy)
         policy = std::make_shared<default_policy>();
-    std::shared_ptr<event_loop_policy> old = policy;
-    bool last = false;
+    policy->core_->retired = false;
+    auto old = policy;
     {
         const std::lock_guard lock(process().mutex);
         process().policy.swap(old);
-        // Nobody can copy it any more but from this object, so that a count of one stays one.
-        last = old && old != policy && old.use_count() == 1;
     }
     detail::next_loop_epoch();
-    if (!old || old == policy)
-        return;
-    old->retire();
-    if (last && old->core_->threads->busy())
-    {
-        auto threads = old->core_->threads;
-        detail::retire_later(std::move(old), std::move(threads));
-    }
+    // Whoever drops it last, its threads then go on until their loops are out of work.
+    if (old && old != policy)
+        old->core_->retired = true;
 }
 
 } // namespace LOOPS_ABI

@@ -139,7 +139,7 @@ public:
     task_factory get_task_factory() const;
 
     /// Sets what becomes of exceptions that leave handlers on threads that the policy runs.
-    void set_exception_action(exception_action action);
+    void on_exception(exception_action action);
 
     /// Gives the policy's child watcher; makes the best that works here at the first call.
     /// @throws system_error with `operation_not_supported` where the policy cannot watch children.
@@ -237,9 +237,6 @@ protected:
 private:
     friend LOOPS_DECL asio::io_context& get_event_loop();
     friend LOOPS_DECL void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy);
-
-    // The process has replaced the policy. Loops that threads got from it stay theirs.
-    virtual void retire() noexcept;
 
     std::shared_ptr<detail::policy_core> core_;
 };

@@ -45,11 +45,7 @@ void ended_wait::complete() &&
 
 child_registry& child_registry::instance()
 {
-    static child_registry& it = []() -> child_registry& {
-        auto& made = *new child_registry;
-        hold_around_fork(made.mutex);
-        return made;
-    }();
+    static child_registry& it = *new child_registry;
     return it;
 }
 

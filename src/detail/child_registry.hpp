@@ -9,6 +9,8 @@
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 
+#include "detail/fork.hpp"
+
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/intrusive/list.hpp>
 
@@ -103,7 +105,7 @@ class child_registry
 public:
     static child_registry& instance();
 
-    std::mutex mutex;
+    fork_mutex mutex;
 
     // Never used twice, and never 0. No lock is needed.
     std::uint64_t next_id() noexcept

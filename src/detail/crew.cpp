@@ -5,12 +5,9 @@
 
 #include <loops/error.hpp>
 
-#include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "platform/system.hpp"
-
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -20,22 +17,6 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 crew::crew(exception_sink sink) : sink_(std::move(sink)), generation_(fork_generation()) {}
-
-// In a forked child the threads do not exist: they cannot be joined, and nothing that they hold
-// may be touched. What stood for them is left where it is.
-void crew::forget_inherited() const
-{
-    if (generation_ == fork_generation())
-        return;
-    generation_ = fork_generation();
-    static auto& left = *new std::list<std::list<std::shared_ptr<member>>>;
-    static auto& left_units = *new std::list<std::shared_ptr<unit>>;
-    left.push_back(std::move(members_));
-    members_.clear();
-    for (auto& each : units_)
-        left_units.push_back(std::move(each));
-    units_.clear();
-}
 
 std::shared_ptr<crew::unit> crew::unit_of(asio::io_context& loop)
 {
@@ -50,16 +31,71 @@ std::shared_ptr<crew::unit> crew::unit_of(asio::io_context& loop)
     return made;
 }
 
+std::shared_ptr<crew::member> crew::add_member(asio::io_context& loop)
+{
+    auto made = std::make_shared<member>();
+    made->of = unit_of(loop);
+    members_.push_back(made);
+    if (made->of->members++ == 0)
+        made->of->work.emplace(loop.get_executor());
+    return made;
+}
+
 void crew::start(asio::io_context& loop, const crew_thread& how)
 {
-    const auto self = std::make_shared<member>();
-    std::unique_lock lock(mutex_);
-    forget_inherited();
-    self->of = unit_of(loop);
-    if (self->of->members == 0)
-        self->of->work.emplace(loop.get_executor());
-    ++self->of->members;
-    members_.push_back(self);
+    lock_type lock(mutex_);
+    settle_locked(lock);
+    start_locked(lock, loop, how);
+}
+
+void crew::keep_running(asio::io_context& loop, const crew_thread& how)
+{
+    lock_type lock(mutex_);
+    settle_locked(lock);
+    posts_.push_back({&loop, how});
+    try
+    {
+        start_locked(lock, loop, how);
+    }
+    catch (...)
+    {
+        lock.lock();
+        posts_.erase(std::remove_if(posts_.begin(), posts_.end(),
+                         [&](const post& each) { return each.loop == &loop; }),
+            posts_.end());
+        throw;
+    }
+}
+
+void crew::restart()
+{
+    lock_type lock(mutex_);
+    settle_locked(lock);
+    const auto vacant = [this](const post& each) {
+        return std::none_of(members_.begin(), members_.end(),
+            [&](const auto& one) { return !one->ended && one->of->loop == each.loop; });
+    };
+    for (;;)
+    {
+        const auto found = std::find_if(posts_.begin(), posts_.end(), vacant);
+        if (found == posts_.end())
+            return;
+        const post next = *found;
+        start_locked(lock, *next.loop, next.how);
+    }
+}
+
+// Where it throws, the lock is open.
+void crew::start_locked(lock_type& lock, asio::io_context& loop, const crew_thread& how)
+{
+    if (closed_)
+    {
+        lock.unlock();
+        throw_error(error::policy_closed,
+            "starting thread '" + how.name + "' for " + record_of(loop)->describe());
+    }
+    const auto self = add_member(loop);
+    self->own_thread = true;
     try
     {
         self->thread = platform::start_thread(
@@ -73,41 +109,44 @@ void crew::start(asio::io_context& loop, const crew_thread& how)
     }
     if (!self->failure)
         return;
-    const std::exception_ptr failure = self->failure;
+    members_.remove(self);
     forget_ended();
     lock.unlock();
     if (self->thread.joinable())
         self->thread.join();
-    std::rethrow_exception(failure);
+    std::rethrow_exception(self->failure);
 }
 
 void crew::body(const std::shared_ptr<member>& self, const crew_thread& how)
 {
-    bool hooked = false;
     try
     {
         platform::name_thread(how.name);
         if (how.cpu)
             platform::pin_thread(*how.cpu);
-        if (how.on_start)
-            how.on_start();
-        hooked = true;
         const run_scope scope(*self->of->loop, policy_hold::none);
         {
             const std::lock_guard lock(mutex_);
             self->id = std::this_thread::get_id();
-            self->started = true;
         }
-        changed_.notify_all();
+        if (how.on_start)
+            how.on_start();
+        {
+            const std::lock_guard lock(mutex_);
+            self->started = true;
+            changed_.notify_all();
+        }
         run(*self);
+        if (how.on_stop)
+            how.on_stop();
     }
     catch (...)
     {
-        const std::lock_guard lock(mutex_);
-        self->failure = std::current_exception();
+        if (!self->started)
+            self->failure = std::current_exception();
+        else
+            excepted(std::current_exception());
     }
-    if (hooked && how.on_stop)
-        how.on_stop();
     const std::lock_guard lock(mutex_);
     leave(*self);
 }
@@ -125,123 +164,87 @@ void crew::leave(member& self)
     units_.erase(std::remove(units_.begin(), units_.end(), self.of), units_.end());
 }
 
-std::uint64_t crew::stops() const
-{
-    const std::lock_guard lock(mutex_);
-    return stops_;
-}
-
 void crew::run_here(asio::io_context& loop, std::uint64_t since)
 {
-    const auto self = std::make_shared<member>();
+    const auto keep = shared_from_this(); // a handler may drop the policy
+    settle();
     {
         const run_scope scope(loop);
+        std::shared_ptr<member> self;
         {
             const std::lock_guard lock(mutex_);
-            forget_inherited();
-            forget_ended();
             if (stops_ != since)
                 return;
-            self->of = unit_of(loop);
-            if (self->of->members++ == 0)
-                self->of->work.emplace(loop.get_executor());
+            self = add_member(loop);
             self->id = std::this_thread::get_id();
             self->started = true;
-            members_.push_back(self);
         }
-        try
-        {
-            run(*self);
-        }
-        catch (...) // the policy's own exception handler threw
-        {
-            const std::lock_guard lock(mutex_);
-            leave(*self);
-            forget_ended();
-            throw;
-        }
+        run(*self);
         const std::lock_guard lock(mutex_);
         leave(*self);
     }
-    std::unique_lock lock(mutex_);
-    forget_ended();
-    const auto failure = std::exchange(first_exception_, nullptr);
-    lock.unlock();
-    if (failure)
+    {
+        const std::lock_guard lock(mutex_);
+        forget_ended();
+    }
+    if (const auto failure = take_exception())
         std::rethrow_exception(failure);
 }
 
 void crew::run(member& self)
 {
-    while (run_dry(self) && run_reachable(self))
-    {}
-}
-
-// Runs until the loop is stopped or out of work. True: out of work in a drain, where other loops
-// may still send some.
-bool crew::run_dry(member& self)
-{
-    std::size_t ran = 0;
-    for (bool again = true; again;)
+    run_mode mode = run_mode::all;
+    for (;;)
     {
+        std::size_t ran = 0;
+        bool more = mode == run_mode::one;
         try
         {
-            ran += drive(*self.of->record, run_mode::all);
-            again = false;
+            ran = drive(*self.of->record, mode);
         }
         catch (...)
         {
-            ++ran;
             if (!excepted(std::current_exception()))
-                return false;
+                return;
+            ran = 1;
+            more = true;
         }
+        lock_type lock(mutex_);
+        if (stopping_)
+            return;
+        if (mode == run_mode::one && ran > 0)
+            count_in_drain(self);
+        if (more && ran > 0)
+            continue;
+        // The loop was stopped, or is out of work.
+        if (draining_)
+        {
+            if (!stays_in_drain(lock, self))
+                return;
+            mode = run_mode::one;
+        }
+        // A request to stop ends the runs that callers make, not what the policy does for them.
+        else if (!self.own_thread || !self.of->record->undo_requested_stop())
+            return;
     }
-    const std::lock_guard lock(mutex_);
-    count(self, ran);
-    const bool alone = std::all_of(
-        units_.begin(), units_.end(), [&](const auto& each) { return each == self.of; });
-    if (stopping_ || !draining_ || alone)
-        return false;
-    self.of->loop->restart();
-    self.of->work.emplace(self.of->loop->get_executor());
-    self.idle = true;
-    changed_.notify_all();
-    return true;
-}
-
-// Waits for one handler. True: it came, so there may be more.
-bool crew::run_reachable(member& self)
-{
-    std::size_t ran = 1;
-    bool go_on = true;
-    try
-    {
-        ran = drive(*self.of->record, run_mode::one);
-    }
-    catch (...)
-    {
-        go_on = excepted(std::current_exception());
-    }
-    const std::lock_guard lock(mutex_);
-    count(self, ran);
-    self.idle = false;
-    self.of->work.reset();
-    return go_on && !stopping_;
-}
-
-// Adds handlers to what goes on in the crew, probes excepted.
-void crew::count(member& self, std::uint64_t ran)
-{
-    activity_ += ran - std::exchange(self.probes, 0);
 }
 
 bool crew::excepted(const std::exception_ptr& exception)
 {
-    if (sink_(exception))
-        return true;
+    std::exception_ptr kept = exception;
+    try
+    {
+        if (sink_(exception))
+            return true;
+    }
+    catch (...) // by what was to handle it
+    {
+        kept = std::current_exception();
+    }
     const std::lock_guard lock(mutex_);
     if (!first_exception_)
-        first_exception_ = exception;
+        first_exception_ = kept;
+    ++stops_;
     stop_locked();
     return false;
 }
@@ -254,33 +257,85 @@ void crew::stop_locked()
         each->work.reset();
         each->loop->stop();
     }
+    changed_.notify_all();
 }
 
 void crew::stop()
 {
     const std::lock_guard lock(mutex_);
-    forget_inherited();
     ++stops_;
     forget_ended();
     if (!members_.empty())
         stop_locked();
 }
 
+void crew::close()
+{
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
+    stop();
+}
+
+void crew::settle()
+{
+    lock_type lock(mutex_);
+    settle_locked(lock);
+}
+
+void crew::settle_locked(lock_type& lock)
+{
+    while (stopping_ || draining_)
+    {
+        if (inside_locked(nullptr))
+        {
+            lock.unlock();
+            throw_error(error::already_running, "starting a run on " + platform::describe_thread() +
+                                                    ", which is in one that is being stopped");
+        }
+        changed_.wait(lock, [this] {
+            return std::all_of(
+                members_.begin(), members_.end(), [](const auto& each) { return each->ended; });
+        });
+        join_ended(lock);
+    }
+}
+
+void crew::join_ended(lock_type& lock)
+{
+    std::vector<std::thread> going;
+    for (const auto& each : members_)
+    {
+        if (each->ended && each->thread.joinable())
+            going.push_back(std::move(each->thread));
+    }
+    lock.unlock();
+    for (std::thread& each : going)
+        each.join();
+    lock.lock();
+    forget_ended();
+}
+
 // Drops members whose run is over and that nobody has to join; with the last of them, the state of
 // the stop or drain that ended them.
 void crew::forget_ended()
 {
-    members_.remove_if([](const auto& each) {
-        return each->ended && (!each->thread.joinable() || each->failure);
-    });
-    if (members_.empty())
-        stopping_ = draining_ = false;
+    members_.remove_if([](const auto& each) { return each->ended && !each->thread.joinable(); });
+    if (!members_.empty())
+        return;
+    stopping_ = draining_ = false;
+    changed_.notify_all();
 }
 
 void crew::remove(asio::io_context& loop) noexcept
 {
-    std::unique_lock lock(mutex_);
-    forget_inherited();
+    if (is_inherited())
+        return;
+    lock_type lock(mutex_);
+    posts_.erase(std::remove_if(posts_.begin(), posts_.end(),
+                     [&](const post& each) { return each.loop == &loop; }),
+        posts_.end());
     std::vector<std::thread> going;
     for (const auto& each : members_)
     {
@@ -303,132 +358,79 @@ void crew::remove(asio::io_context& loop) noexcept
             each.join();
     }
     lock.lock();
-    members_.remove_if([&](const auto& each) { return each->of->loop == &loop; });
     forget_ended();
-    changed_.notify_all();
 }
 
 void crew::join_quietly() noexcept
 {
-    std::unique_lock lock(mutex_);
-    forget_inherited();
-    for (;;)
+    if (is_inherited())
+        return;
+    lock_type lock(mutex_);
+    while (!members_.empty())
     {
-        const auto found = std::find_if(members_.begin(), members_.end(),
-            [](const auto& each) { return !each->ended || each->thread.joinable(); });
-        if (found == members_.end())
-            break;
-        const auto each = *found;
+        const auto each = members_.front();
         changed_.wait(lock, [&] { return each->ended; });
-        std::thread thread = std::move(each->thread);
-        lock.unlock();
-        if (thread.joinable())
-            thread.join();
-        lock.lock();
+        join_ended(lock);
+        // Where another thread joins it, that one drops it.
+        changed_.wait(lock, [&] {
+            return members_.empty() || members_.front() != each || each->thread.joinable();
+        });
     }
-    forget_ended();
 }
 
 void crew::join()
 {
     join_quietly();
-    std::unique_lock lock(mutex_);
-    const auto failure = std::exchange(first_exception_, nullptr);
-    lock.unlock();
-    if (failure)
+    if (const auto failure = take_exception())
         std::rethrow_exception(failure);
+}
+
+std::exception_ptr crew::take_exception() noexcept
+{
+    const std::lock_guard lock(mutex_);
+    return std::exchange(first_exception_, nullptr);
+}
+
+bool crew::inside_locked(const asio::io_context* loop) const
+{
+    return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
+        return !each->ended && each->id == std::this_thread::get_id() &&
+               (loop == nullptr || each->of->loop == loop);
+    });
 }
 
 bool crew::inside() const
 {
+    if (is_inherited())
+        return false;
     const std::lock_guard lock(mutex_);
-    forget_inherited();
-    return std::any_of(members_.begin(), members_.end(),
-        [](const auto& each) { return !each->ended && each->id == std::this_thread::get_id(); });
+    return inside_locked(nullptr);
+}
+
+bool crew::inside(const asio::io_context& loop) const
+{
+    if (is_inherited())
+        return false;
+    const std::lock_guard lock(mutex_);
+    return inside_locked(&loop);
 }
 
 bool crew::busy() const
 {
+    if (is_inherited())
+        return false;
     const std::lock_guard lock(mutex_);
-    forget_inherited();
     return std::any_of(
         members_.begin(), members_.end(), [](const auto& each) { return !each->ended; });
 }
 
-bool crew::all_idle() const
+std::size_t crew::members_in(const asio::io_context& loop) const
 {
-    return std::all_of(members_.begin(), members_.end(),
-        [](const auto& each) { return each->ended || each->idle; });
-}
-
-// Loops that hand work to each other are out of work only together. Each thread that runs dry
-// stays reachable and says so. When all have, a probe goes through every loop, behind whatever was
-// sent before: if nothing but probes ran meanwhile, nothing is under way any more.
-bool crew::wait_for_quiet(
-    std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point at)
-{
-    for (;;)
-    {
-        const auto idle = [&] { return all_idle() || stopping_; };
-        if (!changed_.wait_until(lock, at, idle))
-            return false;
-        const std::uint64_t activity = activity_;
-        const std::uint64_t wave = ++wave_;
-        for (const auto& each : members_)
-        {
-            if (each->ended)
-                continue;
-            asio::post(*each->of->loop, [this, each, wave] {
-                const std::lock_guard inner(mutex_);
-                each->wave = wave;
-                ++each->probes;
-            });
-        }
-        const auto probed = [&] {
-            return stopping_ ||
-                   std::all_of(members_.begin(), members_.end(), [&](const auto& each) {
-                       return each->ended || (each->idle && each->wave == wave);
-                   });
-        };
-        if (!changed_.wait_until(lock, at, probed))
-            return false;
-        if (stopping_ || activity == activity_)
-            return !stopping_;
-    }
-}
-
-drain_report crew::drain(std::chrono::nanoseconds limit)
-{
-    const auto begin = std::chrono::steady_clock::now();
-    // A limit that overflows the clock means none; a year is long enough to be that.
-    const auto at = begin + std::min<std::chrono::nanoseconds>(limit, std::chrono::hours(8760));
-    drain_report report;
-    std::unique_lock lock(mutex_);
-    forget_inherited();
-    ++stops_;
-    draining_ = true;
-    const auto units = units_;
-    for (const auto& each : units)
-        each->work.reset();
-    report.complete = wait_for_quiet(lock, at);
-    for (const auto& each : units)
-    {
-        drain_report::loop entry;
-        entry.name = each->record->describe();
-        entry.busy = std::any_of(members_.begin(), members_.end(),
-            [&](const auto& one) { return one->of == each && !one->ended && !one->idle; });
-        entry.load = each->record->load();
-        report.loops.push_back(std::move(entry));
-    }
-    if (!members_.empty())
-        stop_locked();
-    changed_.wait(lock, [&] {
-        return std::all_of(
-            members_.begin(), members_.end(), [](const auto& e) { return e->ended; });
-    });
-    forget_ended();
-    report.elapsed = std::chrono::steady_clock::now() - begin;
-    return report;
+    if (is_inherited())
+        return 0;
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(),
+        [&](const auto& each) { return !each->ended && each->of->loop == &loop; }));
 }
 
 } // namespace detail

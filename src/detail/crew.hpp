@@ -6,11 +6,15 @@
 
 #include <loops/policy.hpp>
 
+#include "detail/fork.hpp"
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -28,7 +32,7 @@ namespace detail {
 
 class loop_record;
 
-// How one thread of a crew is to be.
+// How one thread of a crew is to be. The hooks run inside of the loop's context.
 struct crew_thread
 {
     std::string name;
@@ -38,7 +42,8 @@ struct crew_thread
 };
 
 // The threads that run a policy's loops: one loop by many, or many loops by one each. Threads hold
-// the crew, never the policy.
+// the crew, never the policy. In a forked child a crew is left behind for a new one; what still
+// names the parent's finds nobody in it.
 class crew : public std::enable_shared_from_this<crew>
 {
 public:
@@ -51,11 +56,16 @@ public:
     crew& operator=(const crew&) = delete;
 
     // Starts a thread that runs `loop`, and waits until it is in its loop or has failed to get
-    // there. Throws, and leaves nothing behind, where it cannot be started, pinned or run.
+    // there. A stop or drain that is under way is waited for. Throws, and leaves nothing behind,
+    // where the thread cannot be started, pinned or run, or the crew is closed.
     void start(asio::io_context& loop, const crew_thread& how);
 
-    // How often the crew was told to stop or drain.
-    std::uint64_t stops() const;
+    // The same, and once more at each restart(), until the loop is removed.
+    void keep_running(asio::io_context& loop, const crew_thread& how);
+    void restart();
+
+    // How often the crew was told to stop, drain or close, or was stopped by an exception.
+    std::uint64_t stops() const noexcept { return stops_.load(std::memory_order_acquire); }
 
     // Runs `loop` on the calling thread as a member of the crew, unless it was told to stop since
     // it had been told so `since` times. Rethrows as join() does.
@@ -63,6 +73,13 @@ public:
 
     // Ends every run as soon as its present handler has returned.
     void stop();
+
+    // The same, for good: nothing is started or run any more.
+    void close();
+
+    // Waits until a stop or drain that is under way has ended every run. Throws already_running
+    // from inside of one of these.
+    void settle();
 
     // Ends and joins the threads of one loop, which the crew then forgets. From inside of such a
     // thread: a broken precondition, and std::terminate.
@@ -74,24 +91,38 @@ public:
     // The same, keeping the exception.
     void join_quietly() noexcept;
 
+    // The first exception, if nobody has had it; null otherwise.
+    std::exception_ptr take_exception() noexcept;
+
     // Lets the loops run out of work, keeping each reachable for the others, then stops them.
     drain_report drain(std::chrono::nanoseconds limit);
 
-    // Whether the calling thread is a member.
+    // Whether the calling thread is a member, of any loop or of this one.
     bool inside() const;
+    bool inside(const asio::io_context& loop) const;
 
     // Whether any thread is running a loop.
     bool busy() const;
 
+    // How many threads are, or are about to be, in one loop's run for the crew.
+    std::size_t members_in(const asio::io_context& loop) const;
+
 private:
     using guard = asio::executor_work_guard<asio::io_context::executor_type>;
+    using lock_type = std::unique_lock<std::mutex>;
+    using time_point = std::chrono::steady_clock::time_point;
 
+    // A loop that is run.
     struct unit
     {
         std::shared_ptr<loop_record> record;
         asio::io_context* loop = nullptr;
         std::optional<guard> work;
         std::size_t members = 0;
+        // In a drain: out of work when all members were last seen, and nothing has come since.
+        bool idle = false;
+        std::size_t out = 0;     // members that found it out of work this time
+        std::uint64_t round = 0; // how often it was
     };
 
     struct member
@@ -101,39 +132,53 @@ private:
         std::thread::id id;
         bool started = false;
         bool ended = false;
-        bool idle = false;          // draining: out of work when last seen
-        std::uint64_t wave = 0;     // draining: the last probe that came through
-        std::uint64_t probes = 0;   // draining: how many did since the last count
+        bool own_thread = false;    // the crew's, not a caller's
+        std::size_t probes = 0;     // in a drain: how many of its handlers were only that
         std::exception_ptr failure; // why it did not start
     };
 
+    struct post
+    {
+        asio::io_context* loop;
+        crew_thread how;
+    };
+
+    bool is_inherited() const noexcept { return generation_ != fork_generation(); }
+
+    void start_locked(lock_type& lock, asio::io_context& loop, const crew_thread& how);
+    std::shared_ptr<member> add_member(asio::io_context& loop);
     std::shared_ptr<unit> unit_of(asio::io_context& loop);
     void body(const std::shared_ptr<member>& self, const crew_thread& how);
     void leave(member& self);
     void run(member& self);
-    bool run_dry(member& self);
-    bool run_reachable(member& self);
-    void count(member& self, std::uint64_t ran);
     bool excepted(const std::exception_ptr& exception);
-    void forget_ended();
-    void forget_inherited() const;
-    bool all_idle() const;
-    bool wait_for_quiet(
-        std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point at);
     void stop_locked();
+    void settle_locked(lock_type& lock);
+    void join_ended(lock_type& lock);
+    void forget_ended();
+    bool inside_locked(const asio::io_context* loop) const;
+
+    // Drains.
+    bool stays_in_drain(lock_type& lock, member& self);
+    void found_dry(unit& it);
+    void count_in_drain(member& self);
+    bool all_idle() const;
+    void probe_all();
+    bool wait_for_quiet(lock_type& lock, time_point at);
 
     const exception_sink sink_;
-    mutable std::mutex mutex_;
+    const unsigned generation_;
+    mutable fork_mutex mutex_;
     std::condition_variable changed_;
-    mutable std::list<std::shared_ptr<member>> members_;
-    mutable std::vector<std::shared_ptr<unit>> units_;
-    mutable unsigned generation_;
+    std::list<std::shared_ptr<member>> members_;
+    std::vector<std::shared_ptr<unit>> units_;
+    std::vector<post> posts_;
     std::exception_ptr first_exception_;
-    std::uint64_t activity_ = 0;
-    std::uint64_t wave_ = 0;
-    std::uint64_t stops_ = 0;
+    std::atomic<std::uint64_t> stops_{0};
+    std::uint64_t activity_ = 0; // handlers that ran in a drain on loops that had been idle
     bool stopping_ = false;
     bool draining_ = false;
+    bool closed_ = false;
 };
 
 } // namespace detail

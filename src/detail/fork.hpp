@@ -6,6 +6,7 @@
 
 #include <loops/config.hpp>
 
+#include <memory>
 #include <mutex>
 
 namespace loops {
@@ -16,10 +17,22 @@ namespace detail {
 // the number it was made under knows whether it belongs to this process.
 unsigned fork_generation() noexcept;
 
-// Holds `mutex`, which must live for ever, around every fork from now on, so that a child never
-// inherits it in the hands of a thread that does not exist there. Mutexes are taken in the order
-// of these calls.
-void hold_around_fork(std::mutex& mutex);
+// A mutex that no forked child inherits locked by a thread that does not exist there, and so never
+// guards something half changed: a fork waits until it holds all of them at once. Hold it shortly,
+// and run no code of users meanwhile: that could fork. Have few of them: ThreadSanitizer follows no
+// more than 64 that are held at a time.
+class fork_mutex : public std::mutex
+{
+public:
+    fork_mutex();
+    fork_mutex(const fork_mutex&) = delete;
+    fork_mutex& operator=(const fork_mutex&) = delete;
+    ~fork_mutex();
+};
+
+// Keeps for ever what a forked child inherited and must not destroy: what the parent's threads use,
+// or wait for, at the moment of the fork would be waited for without end.
+void leave_behind(std::shared_ptr<void> inherited) noexcept;
 
 } // namespace detail
 } // namespace LOOPS_ABI

@@ -7,6 +7,8 @@
 #include <loops/config.hpp>
 #include <loops/detail/task_hook.hpp>
 
+#include "detail/fork.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
 
@@ -63,7 +65,10 @@ public:
     void enter();
     void leave() noexcept;
     bool is_running() const;
+    std::size_t runners() const;
     void stop_once();
+    // Lets the loop be run on if it was stopped by request_stop(); false where it was not.
+    bool undo_requested_stop();
 
     // Marks the record closed unless a run is under way; false where it was closed already.
     bool begin_close();
@@ -103,7 +108,7 @@ private:
     std::string name_;
     bool sole_runner_ = false;
 
-    mutable std::mutex mutex_; // guards what follows
+    fork_mutex& mutex_; // guards what follows
     std::weak_ptr<event_loop_policy> policy_;
     unsigned runners_ = 0;
     unsigned runners_generation_ = 0;

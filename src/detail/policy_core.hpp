@@ -26,7 +26,7 @@ public:
     policy_core();
 
     // Set from outside, read by anybody: guarded by the mutex.
-    mutable std::mutex mutex;
+    mutable fork_mutex mutex;
     loop_factory factory;
     task_factory tasks;
     exception_action action;
@@ -34,21 +34,37 @@ public:
     std::shared_ptr<child_watcher> watcher;
 
     std::atomic<bool> closed{false};
-    std::atomic<bool> draining{false};
+    // The process had the policy, and has another one now.
+    std::atomic<bool> retired{false};
 
-    // The threads that run the policy's loops, and callers inside of run().
-    const std::shared_ptr<crew> threads;
+    // The threads that run the policy's loops, and callers inside of run(). A forked child gets
+    // new ones: the parent's are not there.
+    const std::shared_ptr<crew>& threads() const;
+
+    // Calls the functions that were given for a drain.
+    void prepare_drain() const;
+
+    // Set by the first destructor that tears down, the most derived one's.
+    bool torn_down = false;
 
 private:
+    std::shared_ptr<crew> make_crew() const;
     bool excepted(const std::exception_ptr& exception) const;
+
+    mutable std::shared_ptr<crew> threads_;
+    mutable std::atomic<unsigned> generation_;
 };
 
-// Stops and joins the threads and destroys `loops`, the youngest first; where the calling thread
-// is one of them, on another thread, which the process waits for when it ends.
-void tear_down(std::shared_ptr<policy_core> core, std::vector<std::unique_ptr<event_loop>> loops);
+// Stops and joins the threads, closes the watcher and ends `loops`, the youngest first. Where the
+// calling thread is one of them, that is done on another thread, which the process waits for when
+// it ends; and so it is where the policy has been replaced and its loops still have work to end.
+void tear_down(
+    const std::shared_ptr<policy_core>& core, std::vector<std::unique_ptr<event_loop>> loops);
 
-// Lets the threads of a policy that nobody holds any more run out of work, then destroys it.
-void retire_later(std::shared_ptr<event_loop_policy> policy, std::shared_ptr<crew> threads);
+// Destroys a loop that a policy keeps. In a forked child the parent's is left behind; and one that
+// somebody runs at this moment is left to him. Says so in the log, and also where `on_demand` is
+// set and the loop has work that nobody ran.
+void end_loop(std::unique_ptr<event_loop> loop, bool on_demand) noexcept;
 
 // Made by the watcher layer, and named here so that a static library keeps it: the best watcher
 // that works on this machine.

@@ -38,7 +38,17 @@ void stop_signals::listen()
             stop_();
             return;
         }
-        drainer_ = platform::start_thread([this] { report_ = drain_(); });
+        drainer_ = platform::start_thread([this] {
+            try
+            {
+                report_ = drain_();
+            }
+            catch (...) // by a function given to on_drain(): then there is no drain
+            {
+                failure_ = std::current_exception();
+                stop_();
+            }
+        });
         listen();
     });
 }
@@ -55,6 +65,8 @@ void stop_signals::finish()
 drain_report stop_signals::report()
 {
     finish();
+    if (failure_)
+        std::rethrow_exception(failure_);
     return report_;
 }
 

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <exception>
 #include <functional>
 #include <thread>
 
@@ -28,7 +29,8 @@ public:
     stop_signals& operator=(const stop_signals&) = delete;
     ~stop_signals();
 
-    // Ends the listening, waits for a drain that is under way, and gives its report.
+    // Ends the listening, waits for a drain that is under way, and gives its report, or throws what
+    // the drain threw.
     drain_report report();
 
 private:
@@ -45,6 +47,7 @@ private:
     std::thread listener_;
     std::thread drainer_;
     drain_report report_;
+    std::exception_ptr failure_;
 };
 
 } // namespace detail

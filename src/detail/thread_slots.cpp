@@ -6,15 +6,14 @@
 #include <loops/error.hpp>
 
 #include "detail/fork.hpp"
-#include "detail/log.hpp"
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
+#include "detail/policy_core.hpp"
+#include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
-
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -23,32 +22,27 @@ inline namespace LOOPS_ABI {
 namespace detail {
 namespace {
 
-std::atomic<std::uint64_t> next_table_id{1};
-
-// Whether anything was ever asked of the loop that has not been done. Taking a unit of work away
-// from a loop stops it when that was the last one.
-bool has_work(event_loop& loop)
+// Only the calling thread's answer has changed: the others keep theirs, and take no lock for it.
+void forget_answer() noexcept
 {
-    loop.restart();
-    asio::make_work_guard(loop).reset();
-    return !loop.stopped();
-}
-
-void destroy(std::unique_ptr<event_loop> loop)
-{
-    if (!loop)
-        return;
-    if (!loop_access::has_own_thread(*loop) && !loop->is_closed() && has_work(*loop))
-        log("loop '" + loop->name() + "', made on demand on what is now " +
-            platform::describe_thread() +
-            ", is destroyed with work that nobody ran; run it, or use a policy that does");
+    thread_state::of_this_thread().memo = nullptr;
 }
 
 } // namespace
 
+// What a table and its slots share, for as long as there is either.
+struct thread_slots::books
+{
+    fork_mutex mutex; // guards all of it, and all slots
+    std::vector<std::weak_ptr<slot>> slots;
+    bool table_gone = false;
+};
+
 struct thread_slots::slot
 {
-    std::mutex mutex;
+    explicit slot(std::shared_ptr<books> table) : of(std::move(table)) {}
+
+    const std::shared_ptr<books> of;
     std::unique_ptr<event_loop> made;
     std::shared_ptr<loop_record> current;
     bool never_make = false;
@@ -70,22 +64,18 @@ struct thread_slots::slot
         return loop;
     }
 
-    // In a forked child nothing of the parent's is current. Its loop is not destroyed: that could
-    // take descriptors out of the epoll instance that both processes share.
+    // In a forked child nothing of the parent's is current.
     void leave_to_parent()
     {
-        static auto& left = *new std::vector<std::unique_ptr<event_loop>>;
-        if (made)
-            left.push_back(std::move(made));
+        leave_behind(std::shared_ptr<event_loop>(std::move(made)));
         current.reset();
         never_make = false;
         generation = fork_generation();
     }
 
-    // Takes the thread's loop away for good.
+    // Takes the thread's loop away for good. Needs the mutex.
     std::unique_ptr<event_loop> release() noexcept
     {
-        const std::lock_guard lock(mutex);
         if (generation != fork_generation())
             leave_to_parent();
         current.reset();
@@ -102,56 +92,84 @@ public:
     thread_table(const thread_table&) = delete;
     thread_table& operator=(const thread_table&) = delete;
 
-    ~thread_table()
+    // The thread's end.
+    void close() noexcept
     {
         while (!slots_.empty())
         {
-            const auto last = std::move(slots_.back().second);
+            const auto last = std::move(slots_.back());
             slots_.pop_back();
-            destroy(last->release());
+            std::unique_ptr<event_loop> made;
+            {
+                const std::lock_guard lock(last->of->mutex);
+                made = last->release();
+            }
+            end_loop(std::move(made), true);
         }
-        next_loop_epoch(); // what this thread remembers is gone
+        forget_answer();
     }
 
-    std::shared_ptr<slot> find(std::uint64_t table) const
+    std::shared_ptr<slot> find(const books& table) const
     {
-        const auto found = std::find_if(
-            slots_.begin(), slots_.end(), [&](const auto& entry) { return entry.first == table; });
-        return found == slots_.end() ? nullptr : found->second;
+        const auto found = std::find_if(slots_.begin(), slots_.end(),
+            [&](const auto& each) { return each->of.get() == &table; });
+        return found == slots_.end() ? nullptr : *found;
     }
 
-    std::shared_ptr<slot> make(std::uint64_t table)
+    std::shared_ptr<slot> make(const std::shared_ptr<books>& table)
     {
-        // Slots that nobody can find any more, left by tables that are gone.
+        // Slots that nobody can find any more, and that nothing is kept in.
         slots_.erase(std::remove_if(slots_.begin(), slots_.end(),
-                         [](const auto& entry) {
-                             return entry.second.use_count() == 1 && !entry.second->made;
+                         [](const auto& each) {
+                             const std::lock_guard lock(each->of->mutex);
+                             return each->of->table_gone && !each->made;
                          }),
             slots_.end());
-        slots_.emplace_back(table, std::make_shared<slot>());
-        return slots_.back().second;
+        slots_.push_back(std::make_shared<slot>(table));
+        return slots_.back();
     }
 
 private:
-    std::vector<std::pair<std::uint64_t, std::shared_ptr<slot>>> slots_;
+    std::vector<std::shared_ptr<slot>> slots_;
 };
 
+// What runs after the thread's own objects are destroyed, static ones included, has a table that
+// is never destroyed.
 thread_slots::thread_table& thread_slots::this_thread()
 {
-    static thread_local thread_table table;
-    return table;
+    static thread_local thread_table* current = nullptr;
+    struct owner
+    {
+        thread_table table;
+        owner() { current = &table; }
+        owner(const owner&) = delete;
+        owner& operator=(const owner&) = delete;
+        ~owner()
+        {
+            auto late = std::make_shared<thread_table>();
+            current = late.get();
+            leave_behind(std::move(late));
+            table.close();
+        }
+    };
+    if (current == nullptr)
+    {
+        static thread_local owner it;
+    }
+    return *current;
 }
 
-thread_slots::thread_slots() : id_(next_table_id.fetch_add(1, std::memory_order_relaxed)) {}
+thread_slots::thread_slots() : books_(std::make_shared<books>()) {}
 
 thread_slots::~thread_slots()
 {
-    close();
+    const std::lock_guard lock(books_->mutex);
+    books_->table_gone = true;
 }
 
 std::shared_ptr<thread_slots::slot> thread_slots::mine() const
 {
-    return this_thread().find(id_);
+    return this_thread().find(*books_);
 }
 
 asio::io_context* thread_slots::find() noexcept
@@ -159,16 +177,15 @@ asio::io_context* thread_slots::find() noexcept
     const auto here = mine();
     if (!here)
         return nullptr;
-    const std::lock_guard lock(here->mutex);
+    const std::lock_guard lock(books_->mutex);
     return here->find();
 }
 
 asio::io_context* thread_slots::find_or_make(const maker& make)
 {
-    auto here = mine();
-    if (here)
+    if (const auto here = mine())
     {
-        const std::lock_guard lock(here->mutex);
+        const std::lock_guard lock(books_->mutex);
         if (asio::io_context* const loop = here->find())
             return loop;
         if (here->never_make)
@@ -179,8 +196,8 @@ asio::io_context* thread_slots::find_or_make(const maker& make)
     // Made without a lock: a user's factory may come back here.
     std::unique_ptr<event_loop> made = make();
     set(made.get());
-    here = mine();
-    const std::lock_guard lock(here->mutex);
+    const auto here = mine();
+    const std::lock_guard lock(books_->mutex);
     here->made = std::move(made);
     return here->made.get();
 }
@@ -192,49 +209,40 @@ void thread_slots::set(asio::io_context* loop)
         throw_error(error::loop_closed, "setting " + record->describe() + " as current on " +
                                             platform::describe_thread() + "; make a new loop");
     auto here = mine();
-    if (!here)
+    const bool is_new = !here;
+    if (is_new)
+        here = this_thread().make(books_);
+    const std::lock_guard lock(books_->mutex);
+    if (is_new)
     {
-        const std::lock_guard lock(mutex_);
-        slots_.erase(std::remove_if(slots_.begin(), slots_.end(),
-                         [](const auto& each) { return each.expired(); }),
-            slots_.end());
-        slots_.reserve(slots_.size() + 1);
-        here = this_thread().make(id_);
-        slots_.push_back(here);
+        auto& slots = books_->slots;
+        slots.erase(std::remove_if(slots.begin(), slots.end(),
+                        [](const auto& each) { return each.expired(); }),
+            slots.end());
+        slots.push_back(here);
     }
-    {
-        const std::lock_guard lock(here->mutex);
-        here->find(); // in a forked child: leaves what is the parent's
-        if (record)
-            record->make_belong_here();
-        here->never_make = record == nullptr;
-        here->current = std::move(record);
-    }
-    next_loop_epoch();
-}
-
-void thread_slots::for_each(const std::function<void(event_loop&)>& visit) const
-{
-    const std::lock_guard lock(mutex_);
-    for (const auto& each : slots_)
-    {
-        const auto found = each.lock();
-        if (!found)
-            continue;
-        const std::lock_guard inner(found->mutex);
-        if (found->made)
-            visit(*found->made);
-    }
+    here->find(); // in a forked child: leaves what is the parent's
+    if (record)
+        record->make_belong_here();
+    here->never_make = record == nullptr;
+    here->current = std::move(record);
+    forget_answer();
 }
 
 void thread_slots::check_none_runs() const
 {
-    for_each([](event_loop& loop) {
+    const std::lock_guard lock(books_->mutex);
+    for (const auto& each : books_->slots)
+    {
+        const auto found = each.lock();
+        if (!found || !found->made || found->generation != fork_generation())
+            continue;
+        const event_loop& loop = *found->made;
         if (!loop_access::has_own_thread(loop) && loop.is_running())
             throw_error(error::already_running, "closing the policy of loop '" + loop.name() +
                                                     "' on " + platform::describe_thread() +
                                                     "; stop it and let its run return first");
-    });
+    }
 }
 
 void thread_slots::close() noexcept
@@ -242,33 +250,25 @@ void thread_slots::close() noexcept
     auto loops = release();
     while (!loops.empty())
     {
-        destroy(std::move(loops.back()));
+        end_loop(std::move(loops.back()), true);
         loops.pop_back();
     }
 }
 
 std::vector<std::unique_ptr<event_loop>> thread_slots::release() noexcept
 {
-    std::vector<std::weak_ptr<slot>> all;
     std::vector<std::unique_ptr<event_loop>> loops;
-    const std::lock_guard lock(mutex_);
-    if (left_)
-        return loops;
-    all.swap(slots_);
-    for (const auto& each : all)
     {
-        const auto found = each.lock();
-        if (auto made = found ? found->release() : nullptr)
-            loops.push_back(std::move(made));
+        const std::lock_guard lock(books_->mutex);
+        for (const auto& each : books_->slots)
+        {
+            const auto found = each.lock();
+            if (auto made = found ? found->release() : nullptr)
+                loops.push_back(std::move(made));
+        }
     }
     next_loop_epoch();
     return loops;
-}
-
-void thread_slots::leave_to_threads() noexcept
-{
-    const std::lock_guard lock(mutex_);
-    left_ = true;
 }
 
 } // namespace detail

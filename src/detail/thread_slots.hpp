@@ -8,10 +8,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace loops {
@@ -29,7 +27,7 @@ public:
     thread_slots(const thread_slots&) = delete;
     thread_slots& operator=(const thread_slots&) = delete;
 
-    // Closes the table, unless the slots were left to their threads.
+    // What is not closed before lives as long as its threads.
     ~thread_slots();
 
     // The calling thread's current loop, or null.
@@ -41,33 +39,24 @@ public:
     // Makes `loop` current for the calling thread; null empties the slot. Throws loop_closed.
     void set(asio::io_context* loop);
 
-    // Calls `visit` with each loop that was made for a thread, the oldest first.
-    void for_each(const std::function<void(event_loop&)>& visit) const;
-
     // Throws already_running if a caller runs a loop that was made for a thread.
     void check_none_runs() const;
 
     // Destroys the loops that were made, the youngest first, and empties all slots.
     void close() noexcept;
 
-    // Empties all slots and hands out the loops that were made, the oldest first; none where the
-    // slots were left to their threads.
+    // Empties all slots and hands out the loops that were made, the oldest first.
     std::vector<std::unique_ptr<event_loop>> release() noexcept;
 
-    // From now on the slots live as long as their threads, whatever becomes of the table.
-    void leave_to_threads() noexcept;
-
 private:
+    struct books;
     struct slot;
     class thread_table;
 
     static thread_table& this_thread();
     std::shared_ptr<slot> mine() const;
 
-    const std::uint64_t id_;
-    mutable std::mutex mutex_;
-    std::vector<std::weak_ptr<slot>> slots_;
-    bool left_ = false;
+    const std::shared_ptr<books> books_;
 };
 
 } // namespace detail

@@ -160,7 +160,7 @@ void wait_service::disarm() noexcept
 
 void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
 {
-    std::unique_lock lock(registry_.mutex);
+    std::unique_lock<std::mutex> lock(registry_.mutex);
     if (turn != turn_ || shut_ || !is_ours())
         return;
     armed_ = false;
@@ -203,7 +203,7 @@ void wait_service::wake()
     if (woken_)
         return;
     asio::post(executor_, [this] {
-        std::unique_lock lock(registry_.mutex);
+        std::unique_lock<std::mutex> lock(registry_.mutex);
         woken_ = false;
         deliver_one(std::move(lock));
     });

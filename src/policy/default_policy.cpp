@@ -3,6 +3,7 @@
 
 #include <loops/policy/default_policy.hpp>
 
+#include "detail/policy_core.hpp"
 #include "detail/thread_slots.hpp"
 #include "platform/system.hpp"
 
@@ -15,7 +16,11 @@ default_policy::default_policy(creation where)
     : where_(where), slots_(std::make_unique<detail::thread_slots>())
 {}
 
-default_policy::~default_policy() = default;
+default_policy::~default_policy()
+{
+    if (!core()->retired)
+        slots_->close();
+}
 
 std::string default_policy::name() const
 {
@@ -58,11 +63,6 @@ void default_policy::close()
 bool default_policy::current_is_thread_bound() const noexcept
 {
     return typeid(*this) == typeid(default_policy);
-}
-
-void default_policy::retire() noexcept
-{
-    slots_->leave_to_threads();
 }
 
 } // namespace LOOPS_ABI

@@ -4,6 +4,7 @@
 #include <loops/policy/pool_policy.hpp>
 
 #include "detail/crew.hpp"
+#include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/policy_core.hpp"
 #include "detail/thread_slots.hpp"
@@ -13,6 +14,7 @@
 #include <boost/system/errc.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <typeinfo>
 #include <utility>
@@ -21,19 +23,57 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 
-struct pool_policy::impl
+namespace {
+
+// No start yet: more stops than there can be.
+constexpr std::uint64_t never = ~std::uint64_t(0);
+
+// The pool's loops in one process: a forked child has none of the parent's.
+struct team
 {
-    explicit impl(pool_options how) : options(std::move(how)) {}
-
-    const pool_options options;
-    detail::thread_slots slots;
-
-    std::mutex starting;
-    std::atomic<bool> running{false};
-    // Filled once, by the first start, before `made` is set; read without a lock after that.
+    std::mutex starting; // held while code of users runs, hence not around forks
+    // How often the threads had been told to stop when they were last started. Another number
+    // since: they are stopped, or about to be.
+    std::atomic<std::uint64_t> started_at{never};
+    // The loops are made once, by the first start, before `made` is set; they are read without a
+    // lock after that.
     std::atomic<bool> made{false};
     std::vector<std::unique_ptr<event_loop>> loops;
     std::vector<std::shared_ptr<detail::loop_record>> records;
+};
+
+} // namespace
+
+struct pool_policy::impl
+{
+    explicit impl(pool_options how)
+        : options(std::make_shared<const pool_options>(std::move(how))),
+          present(std::make_shared<team>()),
+          generation(detail::fork_generation())
+    {}
+
+    team& here()
+    {
+        if (generation.load(std::memory_order_acquire) != detail::fork_generation())
+        {
+            const std::lock_guard lock(renewing);
+            if (generation != detail::fork_generation())
+            {
+                detail::leave_behind(std::exchange(present, std::make_shared<team>()));
+                generation.store(detail::fork_generation(), std::memory_order_release);
+            }
+        }
+        return *present;
+    }
+
+    // Shared with the threads, whose hooks may be called after the policy is gone.
+    const std::shared_ptr<const pool_options> options;
+    detail::thread_slots slots;
+
+private:
+    detail::fork_mutex renewing;
+    std::shared_ptr<team> present;
+    std::atomic<unsigned> generation;
 };
 
 namespace {
@@ -78,7 +118,9 @@ pool_policy::pool_policy(pool_options options)
 
 pool_policy::~pool_policy()
 {
-    detail::tear_down(core(), std::move(impl_->loops));
+    if (!core()->retired)
+        impl_->slots.close();
+    detail::tear_down(core(), std::move(impl_->here().loops));
 }
 
 std::string pool_policy::name() const
@@ -88,66 +130,80 @@ std::string pool_policy::name() const
 
 std::size_t pool_policy::size() const noexcept
 {
-    return impl_->options.threads;
+    return impl_->options->threads;
 }
 
 void pool_policy::start()
 {
-    const std::lock_guard lock(impl_->starting);
+    const auto threads = core()->threads();
+    if (threads->inside())
+        return; // asked by a hook or a handler: by a thread that was started
+    team& all = impl_->here();
+    const std::lock_guard lock(all.starting);
     check_open("starting the threads");
-    if (impl_->running && core()->threads->busy())
-        return;
-    const pool_options& options = impl_->options;
-    const auto loop_name = [&](std::size_t i) { return options.name + "-" + std::to_string(i); };
-    if (!impl_->made)
+    const auto& options = impl_->options;
+    const auto loop_name = [&](std::size_t i) { return options->name + "-" + std::to_string(i); };
+    if (!all.made)
     {
         std::vector<std::unique_ptr<event_loop>> loops;
-        for (std::size_t i = 0; i < options.threads; ++i)
+        std::vector<std::shared_ptr<detail::loop_record>> records;
+        for (std::size_t i = 0; i < options->threads; ++i)
+        {
             loops.push_back(make_loop(loop_name(i), 1));
-        for (const auto& each : loops)
-            impl_->records.push_back(detail::record_of(*each));
-        impl_->loops = std::move(loops);
-        impl_->made = true;
+            records.push_back(detail::record_of(*loops.back()));
+        }
+        all.loops = std::move(loops);
+        all.records = std::move(records);
+        all.made = true;
     }
+    threads->settle();
+    const std::uint64_t stops = threads->stops();
     const auto cpus = platform::allowed_cpus();
     try
     {
-        for (std::size_t i = 0; i < options.threads; ++i)
+        for (std::size_t i = 0; i < options->threads; ++i)
         {
-            detail::crew_thread how{loop_name(i), cpu_for(options, i, cpus), {}, {}};
-            if (options.on_thread_start)
-                how.on_start = [&options, i] { options.on_thread_start(i); };
-            if (options.on_thread_stop)
-                how.on_stop = [&options, i] { options.on_thread_stop(i); };
-            core()->threads->start(*impl_->loops[i], how);
+            if (threads->members_in(*all.loops[i]) > 0)
+                continue;
+            detail::crew_thread how{loop_name(i), cpu_for(*options, i, cpus), {}, {}};
+            if (options->on_thread_start)
+                how.on_start = [options, i] { options->on_thread_start(i); };
+            if (options->on_thread_stop)
+                how.on_stop = [options, i] { options->on_thread_stop(i); };
+            threads->start(*all.loops[i], how);
         }
     }
     catch (...)
     {
-        core()->threads->stop();
-        core()->threads->join_quietly();
+        threads->stop();
+        threads->join_quietly();
         throw;
     }
-    core()->draining = false;
-    impl_->running = true;
+    all.started_at = stops;
+}
+
+void pool_policy::need_threads(const char* attempted)
+{
+    check_open(attempted);
+    const std::uint64_t started_at = impl_->here().started_at;
+    if (started_at == never)
+        start();
+    else if (started_at != core()->threads()->stops())
+        detail::throw_error(error::policy_closed,
+            std::string(attempted) + " by policy '" + name() + "' on " +
+                platform::describe_thread() + ", which is draining or stopped; start() it first");
 }
 
 asio::io_context& pool_policy::select_event_loop(const selection& what)
 {
-    check_open("selecting a loop");
-    if (core()->draining)
-        detail::throw_error(error::policy_closed, "selecting a loop by policy '" + name() +
-                                                      "' on " + platform::describe_thread() +
-                                                      ", which is draining");
-    if (!impl_->running)
-        start();
-    const auto& records = impl_->records;
-    const std::size_t index =
-        impl_->options.chooser(pool_view(records.data(), records.size()), what);
+    need_threads("selecting a loop");
+    const auto& records = impl_->here().records;
+    const chooser& choose = impl_->options->chooser;
+    const std::size_t index = choose(pool_view(records.data(), records.size()), what);
     asio::io_context* const loop = index < records.size() ? records[index]->context() : nullptr;
     if (loop == nullptr)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
-            "chooser '" + impl_->options.chooser.name() + "' gave loop " + std::to_string(index) +
+            "chooser '" + choose.name() + "' gave loop " + std::to_string(index) +
                 " of a pool that has " + std::to_string(records.size()) + " open ones");
     return *loop;
 }
@@ -158,15 +214,15 @@ asio::io_context& pool_policy::loop(std::size_t index)
     if (index >= size())
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
             "loop " + std::to_string(index) + " of a pool of " + std::to_string(size()));
-    if (!impl_->running)
-        start();
-    return *impl_->loops[index];
+    if (!impl_->here().made)
+        need_threads("asking for a loop");
+    return *impl_->here().loops[index];
 }
 
 asio::io_context& pool_policy::get_event_loop()
 {
     check_open("asking for the current loop");
-    if (core()->threads->inside())
+    if (core()->threads()->inside())
         return *detail::recorded_running_loop();
     asio::io_context* const loop = impl_->slots.find_or_make([this] { return make_loop(); });
     if (loop == nullptr)
@@ -178,13 +234,13 @@ asio::io_context& pool_policy::get_event_loop()
 
 asio::io_context* pool_policy::existing_event_loop() noexcept
 {
-    return core()->threads->inside() ? detail::recorded_running_loop() : impl_->slots.find();
+    return core()->threads()->inside() ? detail::recorded_running_loop() : impl_->slots.find();
 }
 
 void pool_policy::set_event_loop(asio::io_context* loop)
 {
     check_open("setting the current loop");
-    if (core()->threads->inside())
+    if (core()->threads()->inside())
         detail::throw_error(make_error_code(boost::system::errc::operation_not_supported),
             "setting the current loop of " + platform::describe_thread() +
                 ", which the pool made to run the loop it has");
@@ -199,8 +255,9 @@ std::unique_ptr<event_loop> pool_policy::new_event_loop()
 
 void pool_policy::set_loop_factory(loop_factory factory)
 {
-    const std::lock_guard lock(impl_->starting);
-    if (impl_->made)
+    team& all = impl_->here();
+    const std::lock_guard lock(all.starting);
+    if (all.made)
         detail::throw_error(
             error::already_running, "setting the loop factory of policy '" + name() +
                                         "', whose loops are made; set it before the first use");
@@ -216,20 +273,19 @@ void pool_policy::close()
 {
     impl_->slots.check_none_runs();
     event_loop_policy::close();
-    const std::lock_guard lock(impl_->starting);
-    while (!impl_->loops.empty())
-        impl_->loops.pop_back();
+    team& all = impl_->here();
+    const std::lock_guard lock(all.starting); // a start under way ends first, and refused
+    while (!all.loops.empty())
+    {
+        detail::end_loop(std::move(all.loops.back()), false);
+        all.loops.pop_back();
+    }
     impl_->slots.close();
 }
 
 bool pool_policy::current_is_thread_bound() const noexcept
 {
     return typeid(*this) == typeid(pool_policy);
-}
-
-void pool_policy::retire() noexcept
-{
-    impl_->slots.leave_to_threads();
 }
 
 } // namespace LOOPS_ABI

@@ -10,7 +10,11 @@
 #include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <typeinfo>
+#include <utility>
+#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -19,7 +23,10 @@ threaded_policy::threaded_policy() : slots_(std::make_unique<detail::thread_slot
 
 threaded_policy::~threaded_policy()
 {
-    detail::tear_down(core(), slots_->release());
+    std::vector<std::unique_ptr<event_loop>> loops;
+    if (!core()->retired)
+        loops = slots_->release();
+    detail::tear_down(core(), std::move(loops));
 }
 
 std::string threaded_policy::name() const
@@ -31,21 +38,20 @@ std::unique_ptr<event_loop> threaded_policy::new_event_loop()
 {
     check_open("making a loop");
     std::unique_ptr<event_loop> loop = make_loop();
-    start_thread(*loop);
-    detail::loop_access::give_to(*loop, core()->threads);
+    // Brings Asio's reactor, so that the thread waits there: a condition variable that the parent's
+    // thread waits for cannot be destroyed in a forked child, and its owner may destroy the loop.
+    const asio::steady_timer reactor(*loop);
+    const auto threads = core()->threads();
+    threads->keep_running(*loop, {loop->name(), {}, {}, {}});
+    detail::loop_access::give_to(*loop, threads);
     return loop;
-}
-
-void threaded_policy::start_thread(event_loop& loop)
-{
-    core()->threads->start(loop, {loop.name(), {}, {}, {}});
 }
 
 asio::io_context& threaded_policy::get_event_loop()
 {
     check_open("asking for the current loop");
     // A background thread's own loop: asking there must not start a thread for the thread.
-    if (core()->threads->inside())
+    if (core()->threads()->inside())
         return *detail::recorded_running_loop();
     asio::io_context* const loop = slots_->find_or_make([this] { return new_event_loop(); });
     if (loop == nullptr)
@@ -57,13 +63,13 @@ asio::io_context& threaded_policy::get_event_loop()
 
 asio::io_context* threaded_policy::existing_event_loop() noexcept
 {
-    return core()->threads->inside() ? detail::recorded_running_loop() : slots_->find();
+    return core()->threads()->inside() ? detail::recorded_running_loop() : slots_->find();
 }
 
 void threaded_policy::set_event_loop(asio::io_context* loop)
 {
     check_open("setting the current loop");
-    if (core()->threads->inside())
+    if (core()->threads()->inside())
         detail::throw_error(make_error_code(boost::system::errc::operation_not_supported),
             "setting the current loop of " + platform::describe_thread() + ", which policy '" +
                 name() + "' made to run the loop it has");
@@ -73,10 +79,8 @@ void threaded_policy::set_event_loop(asio::io_context* loop)
 void threaded_policy::start()
 {
     check_open("starting the policy");
-    // Loops whose threads an earlier stop or drain has ended.
-    if (!core()->threads->busy())
-        slots_->for_each([this](event_loop& loop) { start_thread(loop); });
-    if (!core()->threads->busy())
+    core()->threads()->restart();
+    if (!core()->threads()->busy())
         get_event_loop();
 }
 
@@ -95,11 +99,6 @@ void threaded_policy::close()
 bool threaded_policy::current_is_thread_bound() const noexcept
 {
     return typeid(*this) == typeid(threaded_policy);
-}
-
-void threaded_policy::retire() noexcept
-{
-    slots_->leave_to_threads();
 }
 
 } // namespace LOOPS_ABI

@@ -267,7 +267,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_action_goes_on, Kind, test::all_kinds
 {
     const auto policy = Kind::make();
     std::atomic<int> handled{0};
-    policy->set_exception_action(
+    policy->on_exception(
         loops::exception_action::call([&](const std::exception_ptr&) { ++handled; }));
     running runs(policy);
     test::latch after;

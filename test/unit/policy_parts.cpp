@@ -411,8 +411,10 @@ BOOST_AUTO_TEST_CASE(bad_descriptions_say_where_and_what)
     bad("", "character 1: expected one of default");
     bad("poll:4", "found 'poll'");
     bad("pool:x", "character 6: expected a number");
-    bad("pool:0", "1 or more");
-    bad("pool:-1", "1 or more");
+    bad("pool:0", "1 to 4096");
+    bad("pool:-1", "1 to 4096");
+    bad("pool:5000", "1 to 4096");
+    bad("pool,pin=none,pin=spread", "each key once");
     bad("pool:4,", "character 8: expected key=value");
     bad("pool:4,chooser", "key=value");
     bad("pool:4,chooser=best", "character 16: expected one of round_robin, least_loaded");

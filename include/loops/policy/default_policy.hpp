@@ -49,8 +49,6 @@ protected:
     bool current_is_thread_bound() const noexcept override;
 
 private:
-    void retire() noexcept override;
-
     const creation where_;
     const std::unique_ptr<detail::thread_slots> slots_;
 };

@@ -38,10 +38,11 @@ struct pool_options
     std::string name = "pool";
     /// Whether threads are bound to CPUs.
     pinning pin = pinning::none;
-    /// Called on each thread before it runs its loop, with the thread's index. What it throws
-    /// makes the start fail.
+    /// Called on each thread before it runs its loop, with the thread's index. The loop is the
+    /// thread's current one there. What it throws makes the start fail.
     std::function<void(std::size_t)> on_thread_start;
-    /// Called on each thread after it ran its loop. Must not throw.
+    /// Called on each thread after it ran its loop, which is still the thread's current one. What
+    /// it throws is treated as what a handler throws.
     std::function<void(std::size_t)> on_thread_stop;
 };
 
@@ -75,16 +76,20 @@ public:
     /// Makes a loop outside the pool, which its caller runs.
     std::unique_ptr<event_loop> new_event_loop() override;
 
-    /// Chooses a loop of the pool; starts the pool if need be.
-    /// @throws system_error with `error::policy_closed` once it is draining or closed, or where
-    /// the chooser gives an index that is no loop's.
+    /// Chooses a loop of the pool; starts the pool if that was never started.
+    /// @throws system_error with `error::policy_closed` once the pool is closed, and from a stop,
+    /// a drain or an exception that stopped it until the next start; with `invalid_argument` where
+    /// the chooser gives an index that is no open loop's.
     asio::io_context& select_event_loop(const selection& what = {}) override;
 
     /// @throws system_error with `error::already_running` once the pool's loops are made.
     void set_loop_factory(loop_factory factory) override;
 
-    /// Starts the pool's threads. Started already: nothing.
-    /// @throws system_error where a thread cannot be started or pinned; none is left then.
+    /// Starts the threads that are not there: all of them, or that of a loop which
+    /// `io_context::stop()` has stopped. A stop or drain that is under way is waited for. On one of
+    /// the threads: nothing.
+    /// @throws system_error where a thread cannot be started or pinned; none is left then; with
+    /// `error::policy_closed` once the pool is closed.
     void start() override;
 
     void close() override;
@@ -101,7 +106,7 @@ protected:
     bool current_is_thread_bound() const noexcept override;
 
 private:
-    void retire() noexcept override;
+    void need_threads(const char* attempted);
 
     struct impl;
     std::unique_ptr<impl> impl_;

@@ -9,15 +9,10 @@
 
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace loops {
 inline namespace LOOPS_ABI {
-
-namespace detail {
-class loop_record;
-} // namespace detail
 
 /// One loop for all threads, run by any number of them.
 ///
@@ -41,7 +36,8 @@ public:
     asio::io_context* existing_event_loop() noexcept override;
 
     /// Replaces the loop of all threads.
-    /// @throws system_error with `error::already_running` while the policy's threads run.
+    /// @throws system_error with `error::already_running` while the policy's threads run, or
+    /// callers run a loop that the policy made.
     void set_event_loop(asio::io_context* loop) override;
 
     /// Starts as many threads as the constructor was told.
@@ -65,11 +61,10 @@ protected:
     bool current_is_thread_bound() const noexcept override;
 
 private:
-    const std::size_t threads_;
-    std::mutex mutex_;
-    std::unique_ptr<event_loop> made_;
-    std::shared_ptr<detail::loop_record> current_;
-    bool emptied_ = false;
+    void check_no_caller_runs(const char* attempted) const;
+
+    struct impl;
+    std::unique_ptr<impl> impl_;
 };
 
 } // namespace LOOPS_ABI

@@ -44,9 +44,6 @@ protected:
     bool current_is_thread_bound() const noexcept override;
 
 private:
-    void retire() noexcept override;
-    void start_thread(event_loop& loop);
-
     const std::unique_ptr<detail::thread_slots> slots_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <sstream>
@@ -101,9 +102,17 @@ std::string describe_thread()
 
 void name_thread(const std::string& name) noexcept
 {
-    char cut[16] = {};
-    name.copy(cut, sizeof cut - 1);
-    pthread_setname_np(pthread_self(), cut);
+    // The kernel keeps 15 characters. Of a longer name the end stays, which tells threads of one
+    // pool from each other, and as much of the beginning as there is room for.
+    constexpr std::size_t most = 15;
+    std::string cut = name;
+    if (cut.size() > most)
+    {
+        const std::size_t dash = std::min(cut.rfind('-'), cut.size());
+        const std::string end = cut.substr(std::max(dash, cut.size() - most));
+        cut = cut.substr(0, most - end.size()) + end;
+    }
+    pthread_setname_np(pthread_self(), cut.c_str());
 }
 
 std::vector<unsigned> allowed_cpus()
