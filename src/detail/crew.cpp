@@ -41,11 +41,11 @@ std::shared_ptr<crew::member> crew::add_member(asio::io_context& loop)
     return made;
 }
 
-void crew::start(asio::io_context& loop, const crew_thread& how)
+void crew::start(asio::io_context& loop, const crew_thread& how, std::uint64_t since)
 {
     lock_type lock(mutex_);
-    settle_locked(lock);
-    start_locked(lock, loop, how);
+    if (stops_ == since || closed_)
+        start_locked(lock, loop, how);
 }
 
 void crew::keep_running(asio::io_context& loop, const crew_thread& how)
@@ -71,11 +71,12 @@ void crew::restart()
 {
     lock_type lock(mutex_);
     settle_locked(lock);
+    const std::uint64_t since = stops_;
     const auto vacant = [this](const post& each) {
         return std::none_of(members_.begin(), members_.end(),
             [&](const auto& one) { return !one->ended && one->of->loop == each.loop; });
     };
-    for (;;)
+    while (stops_ == since)
     {
         const auto found = std::find_if(posts_.begin(), posts_.end(), vacant);
         if (found == posts_.end())

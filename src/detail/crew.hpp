@@ -56,11 +56,13 @@ public:
     crew& operator=(const crew&) = delete;
 
     // Starts a thread that runs `loop`, and waits until it is in its loop or has failed to get
-    // there. A stop or drain that is under way is waited for. Throws, and leaves nothing behind,
-    // where the thread cannot be started, pinned or run, or the crew is closed.
-    void start(asio::io_context& loop, const crew_thread& how);
+    // there; unless the crew was told to stop since it had been told so `since` times, as may
+    // happen between the starts of several threads. Throws, and leaves nothing behind, where the
+    // thread cannot be started, pinned or run, or the crew is closed.
+    void start(asio::io_context& loop, const crew_thread& how, std::uint64_t since);
 
-    // The same, and once more at each restart(), until the loop is removed.
+    // Starts a thread once a stop or drain that is under way is over, and once more at each
+    // restart(), until the loop is removed.
     void keep_running(asio::io_context& loop, const crew_thread& how);
     void restart();
 

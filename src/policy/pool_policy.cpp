@@ -170,7 +170,7 @@ void pool_policy::start()
                 how.on_start = [options, i] { options->on_thread_start(i); };
             if (options->on_thread_stop)
                 how.on_stop = [options, i] { options->on_thread_stop(i); };
-            threads->start(*all.loops[i], how);
+            threads->start(*all.loops[i], how, stops);
         }
     }
     catch (...)

@@ -170,11 +170,12 @@ void shared_policy::start(std::size_t threads)
         detail::throw_error(error::already_running, "running policy '" + name() + "' on " +
                                                         platform::describe_thread() +
                                                         "; it runs already: stop or join it first");
+    const std::uint64_t since = core()->threads()->stops();
     asio::io_context& loop = get_event_loop();
     try
     {
         for (std::size_t i = 0; i < threads; ++i)
-            core()->threads()->start(loop, {name() + "-" + std::to_string(i), {}, {}, {}});
+            core()->threads()->start(loop, {name() + "-" + std::to_string(i), {}, {}, {}}, since);
     }
     catch (...)
     {
