@@ -93,6 +93,7 @@ void crew::body(const std::shared_ptr<member>& self, const crew_thread& how)
             how.on_start();
         hooked = true;
         const run_scope scope(*self->of->loop, policy_hold::none);
+        scope.record().resume();
         {
             const std::lock_guard lock(mutex_);
             self->id = std::this_thread::get_id();
@@ -136,6 +137,7 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
     const auto self = std::make_shared<member>();
     {
         const run_scope scope(loop);
+        scope.record().resume();
         {
             const std::lock_guard lock(mutex_);
             forget_inherited();

@@ -36,6 +36,12 @@ std::unique_ptr<event_loop> threaded_policy::new_event_loop()
     return loop;
 }
 
+std::unique_ptr<event_loop> threaded_policy::new_callers_loop()
+{
+    check_open("making a loop");
+    return make_loop();
+}
+
 void threaded_policy::start_thread(event_loop& loop)
 {
     core()->threads->start(loop, {loop.name(), {}, {}, {}});
