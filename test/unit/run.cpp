@@ -293,10 +293,9 @@ BOOST_AUTO_TEST_CASE(a_leftover_may_end_on_another_thread)
 {
     std::thread elsewhere;
     bool ended = false;
-    std::shared_ptr<asio::steady_timer> waiting;
     loops::run([&] {
-        waiting = std::make_shared<asio::steady_timer>(running_loop(), 1h);
-        waiting->async_wait([](loops::error_code) {}); // what the loop goes on waiting for
+        auto waiting = std::make_shared<asio::steady_timer>(running_loop(), 1h);
+        waiting->async_wait([waiting](loops::error_code) {}); // so that the loop goes on waiting
         auto timer = std::make_shared<asio::steady_timer>(running_loop(), 1h);
         loops::spawn(
             running_loop().get_executor(),
@@ -312,7 +311,6 @@ BOOST_AUTO_TEST_CASE(a_leftover_may_end_on_another_thread)
     });
     elsewhere.join();
     BOOST_TEST(ended);
-    waiting.reset();
 }
 
 BOOST_AUTO_TEST_CASE(a_held_back_task_that_is_told_to_end_does_not_start)

@@ -27,12 +27,14 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
-// A handler on its way to its executor, with what it completes with.
-template <class Handler, class... Results>
+// A handler on its way to its executor, with what it completes with. The work goes with it: the
+// handler's loop may be gone as soon as it has run.
+template <class Work, class Handler, class... Results>
 struct invoked
 {
     using allocator_type = asio::associated_allocator_t<Handler>;
     Handler handler;
+    Work work;
     bool in_slot; // whether the call has a cancellation handler there
     std::tuple<std::exception_ptr, Results...> results;
 
@@ -55,11 +57,13 @@ void refuse_invocation(const Executor& executor, Handler handler)
     auto exception = std::make_exception_ptr(
         system_error(error::loop_closed, "calling a function on a closed loop"));
     const auto to = asio::get_associated_executor(handler, executor);
+    using none = std::tuple<>;
     if constexpr (std::is_void_v<Result>)
-        asio::post(to, invoked<Handler>{std::move(handler), false, {std::move(exception)}});
+        asio::post(
+            to, invoked<none, Handler>{std::move(handler), none(), false, {std::move(exception)}});
     else
-        asio::post(to,
-            invoked<Handler, Result>{std::move(handler), false, {std::move(exception), Result()}});
+        asio::post(to, invoked<none, Handler, Result>{
+                           std::move(handler), none(), false, {std::move(exception), Result()}});
 }
 
 // One call under way. It belongs to whoever claims it: the loop that calls, or the cancellation.
@@ -154,10 +158,11 @@ private:
     {
         Handler handler = std::move(*handler_);
         handler_.reset();
-        const auto work = std::move(work_);
-        asio::post(executor_, invoked<Handler, Results...>{std::move(handler), true,
-                                  std::tuple<std::exception_ptr, Results...>(
-                                      std::move(exception), std::move(results)...)});
+        using work = asio::executor_work_guard<handler_executor>;
+        asio::post(executor_,
+            invoked<work, Handler, Results...>{std::move(handler), std::move(work_), true,
+                std::tuple<std::exception_ptr, Results...>(
+                    std::move(exception), std::move(results)...)});
     }
 
     const handler_executor executor_;

@@ -91,7 +91,7 @@ public:
             std::rethrow_exception(exception);
         else
             complete(asio::get_associated_executor(*handler_, asio::system_executor()),
-                delivery::post, std::move(exception), Results()...);
+                std::tuple<>(), delivery::post, std::move(exception), Results()...);
     }
 
     // Keeps the executor at work for a task that may have to wait for its start.
@@ -143,8 +143,8 @@ public:
     void end(std::exception_ptr exception, Results... results)
     {
         if (handler_)
-            complete(asio::get_associated_executor(*handler_, executor_), delivery::dispatch,
-                std::move(exception), std::move(results)...);
+            complete(asio::get_associated_executor(*handler_, executor_), std::move(work_),
+                delivery::dispatch, std::move(exception), std::move(results)...);
     }
 
 protected:
@@ -208,13 +208,14 @@ private:
     void end_refused(std::exception_ptr exception)
     {
         if (handler_)
-            complete(asio::get_associated_executor(*handler_, executor_), delivery::post,
-                std::move(exception), Results()...);
+            complete(asio::get_associated_executor(*handler_, executor_), std::move(work_),
+                delivery::post, std::move(exception), Results()...);
         held_.reset();
     }
 
-    template <class To>
-    void complete(const To& to, delivery how, std::exception_ptr exception, Results... results)
+    template <class To, class Work>
+    void complete(
+        const To& to, Work work, delivery how, std::exception_ptr exception, Results... results)
     {
         // A runner has asked the task to end, and knows that it did.
         if constexpr (std::is_same_v<Handler, throw_detached>)
@@ -231,17 +232,17 @@ private:
             std::exchange(on_end_, nullptr)();
         Handler handler = std::move(*handler_);
         handler_.reset();
-        const auto work = std::move(work_);
         const auto alloc = asio::get_associated_allocator(handler);
-        auto call = asio::bind_executor(to,
-            bound_alloc(alloc,
-                [handler = std::move(handler), in_slot = in_slot_, exception = std::move(exception),
-                    results = std::make_tuple(std::move(results)...)]() mutable {
-                    if (in_slot)
-                        clear_slot(handler);
-                    std::apply(std::move(handler),
-                        std::tuple_cat(std::make_tuple(std::move(exception)), std::move(results)));
-                }));
+        // The work goes with the handler: the handler's loop may be gone as soon as it has run.
+        auto call = asio::bind_executor(
+            to, bound_alloc(alloc, [handler = std::move(handler), work = std::move(work),
+                                       in_slot = in_slot_, exception = std::move(exception),
+                                       results = std::make_tuple(std::move(results)...)]() mutable {
+                if (in_slot)
+                    clear_slot(handler);
+                std::apply(std::move(handler),
+                    std::tuple_cat(std::make_tuple(std::move(exception)), std::move(results)));
+            }));
         if (how == delivery::post)
             asio::post(std::move(call));
         else
