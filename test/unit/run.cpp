@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_policy_runs_a_loop_that_ran_out_of_work)
     asio::io_context adopted;
     const auto policies = {
         std::shared_ptr<loops::event_loop_policy>(std::make_shared<loops::default_policy>()),
-        std::shared_ptr<loops::event_loop_policy>(std::make_shared<loops::shared_policy>(2))};
+        std::shared_ptr<loops::event_loop_policy>(std::make_shared<loops::shared_policy>(1))};
     for (const auto& policy : policies)
     {
         policy->set_event_loop(&adopted);
