@@ -9,7 +9,6 @@
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -18,6 +17,15 @@
 
 namespace loops {
 inline namespace LOOPS_ABI {
+
+namespace detail {
+namespace {
+
+// Makes a thread that runs the loop look at its debug flag.
+void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries);
+
+} // namespace
+} // namespace detail
 
 struct event_loop::impl
 {
@@ -55,6 +63,9 @@ event_loop::~event_loop()
 void event_loop::shut_down()
 {
     asio::io_context::stop();
+    // Before the services, which destroy the handlers that wait in an order of their own.
+    impl_->record->die();
+    impl_->record->destroy_locals();
     asio::io_context::shutdown();
 }
 
@@ -65,8 +76,8 @@ const std::string& event_loop::name() const noexcept
 
 void event_loop::run_forever()
 {
-    const auto keep = asio::make_work_guard(*this);
     const detail::run_scope scope(*this);
+    const detail::work_hold keep(scope.record());
     // Looked at inside of the run: a request from here on sees the run, and posts for itself.
     if (impl_->stop_requested)
         impl_->post_stop_marker();
@@ -83,6 +94,11 @@ void event_loop::impl::post_stop_marker()
         if (stop_requested.exchange(false))
             record->stop_once();
     });
+}
+
+void event_loop::stop()
+{
+    impl_->record->stop();
 }
 
 void event_loop::request_stop()
@@ -131,7 +147,15 @@ void event_loop::set_exception_handler(exception_handler handler)
 
 void event_loop::set_debug(bool on) noexcept
 {
-    impl_->debug = on;
+    if (impl_->debug.exchange(on) || !on)
+        return;
+    try
+    {
+        for (unsigned left = impl_->record->untimed_runs; left > 0; --left)
+            detail::leave_untimed_run(impl_->record, 64);
+    }
+    catch (...) // no memory: the flag is seen when a run begins
+    {}
 }
 
 bool event_loop::get_debug() const noexcept
@@ -151,6 +175,11 @@ std::chrono::nanoseconds event_loop::slow_callback_duration() const noexcept
 
 namespace detail {
 
+std::shared_ptr<crew> loop_access::take_threads(event_loop& loop) noexcept
+{
+    return std::exchange(loop.impl_->threads, nullptr);
+}
+
 void loop_access::give_to(event_loop& loop, std::shared_ptr<crew> threads)
 {
     loop.impl_->threads = std::move(threads);
@@ -159,6 +188,11 @@ void loop_access::give_to(event_loop& loop, std::shared_ptr<crew> threads)
 bool loop_access::has_own_thread(const event_loop& loop) noexcept
 {
     return loop.impl_->threads != nullptr;
+}
+
+bool loop_access::handles(const event_loop& loop) noexcept
+{
+    return loop.impl_->on_exception != nullptr;
 }
 
 bool loop_access::handle(event_loop& loop, const std::exception_ptr& exception)
@@ -174,30 +208,86 @@ namespace {
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// Runs one handler, and reports it if it held the loop up. Asio does not tell when the wait for a
-// handler ended and the handler began, so that waits are cut into slices, and what took longer
-// than a slice and the limit together was the handler. True: there may be more to run.
+// How long a run that reports slow handlers waits at a time, and so how exactly it knows when a
+// handler that it waited for began: Asio does not tell.
+constexpr auto slice = 1ms;
+
+void report_if_slow(const event_loop& loop, steady_clock::duration held)
+{
+    if (held <= loop.slow_callback_duration())
+        return;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(held);
+    log("a handler held loop '" + loop.name() + "' up for at least " + std::to_string(ms.count()) +
+        " ms; move blocking work to a thread pool");
+}
+
+// Calls `run_one`, and reports a handler that took too long, whether it returned or threw.
+template <class RunOne>
+std::size_t run_timed(const event_loop& loop, steady_clock::duration waited, RunOne run_one)
+{
+    const auto begin = steady_clock::now();
+    std::size_t ran = 0;
+    try
+    {
+        ran = run_one();
+    }
+    catch (...)
+    {
+        report_if_slow(loop, steady_clock::now() - begin - waited);
+        throw;
+    }
+    if (ran > 0)
+        report_if_slow(loop, steady_clock::now() - begin - waited);
+    return ran;
+}
+
+// Runs one handler, and reports it if it held the loop up. True: there may be more to run.
 bool run_one_timed(event_loop& loop, std::size_t& ran, const std::optional<steady_time>& deadline)
 {
-    const std::chrono::nanoseconds limit = loop.slow_callback_duration();
-    const bool poll = deadline == steady_time::min();
-    const auto slice =
-        poll ? std::chrono::nanoseconds(0) : std::max<std::chrono::nanoseconds>(limit / 10, 1ms);
-    const auto begin = steady_clock::now();
-    const auto wait_until = deadline ? std::min(*deadline, begin + slice) : begin + slice;
     asio::io_context& base = loop;
-    const std::size_t one = poll ? base.poll_one() : base.run_one_until(wait_until);
-    const auto end = steady_clock::now();
-    const auto held = end - begin - slice;
-    if (one > 0 && held > limit)
+    const bool poll = deadline == steady_time::min();
+    if (!poll && deadline && steady_clock::now() >= *deadline)
+        return false;
+    std::size_t one = run_timed(loop, 0ns, [&] { return base.poll_one(); });
+    if (one == 0 && !poll && !base.stopped())
     {
-        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(held);
-        log("a handler held loop '" + loop.name() + "' up for at least " +
-            std::to_string(ms.count()) + " ms; move blocking work to a thread pool");
+        const auto end = steady_clock::now() + slice;
+        const auto until = deadline ? std::min(*deadline, end) : end;
+        one = run_timed(loop, slice, [&] { return base.run_one_until(until); });
     }
     ran += one;
-    return !loop.stopped() && (one > 0 || !deadline || end < *deadline);
+    return !base.stopped() && (one > 0 || !poll);
 }
+
+// Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.
+struct untimed_run_left
+{};
+
+class untimed_run
+{
+public:
+    explicit untimed_run(loop_record& record)
+        : record_(record), frame_(thread_state::of_this_thread().run)
+    {
+        ++record_.untimed_runs;
+        if (frame_ != nullptr) // null in a child that was forked by a handler
+            frame_->untimed = true;
+    }
+
+    untimed_run(const untimed_run&) = delete;
+    untimed_run& operator=(const untimed_run&) = delete;
+
+    ~untimed_run()
+    {
+        if (frame_ != nullptr)
+            frame_->untimed = false;
+        --record_.untimed_runs;
+    }
+
+private:
+    loop_record& record_;
+    run_frame* const frame_;
+};
 
 std::size_t run_plain(
     asio::io_context& loop, run_mode mode, const std::optional<steady_time>& deadline)
@@ -207,6 +297,17 @@ std::size_t run_plain(
     if (*deadline == steady_time::min())
         return mode == run_mode::all ? loop.poll() : loop.poll_one();
     return mode == run_mode::all ? loop.run_until(*deadline) : loop.run_one_until(*deadline);
+}
+
+// Nothing where slow handlers are to be reported.
+std::optional<std::size_t> run_untimed(const event_loop& loop, loop_record& record, bool singly,
+    const std::optional<steady_time>& deadline)
+{
+    // Before the look at the flag: who sets it afterwards finds this run and ends it.
+    const untimed_run mark(record);
+    if (loop.get_debug())
+        return std::nullopt;
+    return run_plain(*record.context(), singly ? run_mode::one : run_mode::all, deadline);
 }
 
 std::size_t run_recorded(
@@ -224,27 +325,57 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     event_loop* const ours = record.ours();
     if (ours == nullptr)
         return run_plain(loop, mode, deadline);
+    // Asio forgets its count when a handler throws, so that it must not be Asio who counts.
+    const bool singly = mode == run_mode::one || loop_access::handles(*ours);
     std::size_t ran = 0;
-    for (;;)
+    for (bool more = true; more;)
     {
         try
         {
-            if (!ours->get_debug())
-                return ran + run_plain(loop, mode, deadline);
-            const bool more = run_one_timed(*ours, ran, deadline);
-            if (!more || (mode == run_mode::one && ran > 0))
-                return ran;
+            if (const auto untimed = run_untimed(*ours, record, singly, deadline))
+            {
+                ran += *untimed;
+                more = singly && *untimed > 0;
+            }
+            else
+            {
+                more = run_one_timed(*ours, ran, deadline);
+            }
+        }
+        catch (const untimed_run_left&)
+        {
+            continue;
         }
         catch (...)
         {
             if (!loop_access::handle(*ours, std::current_exception()))
                 throw;
-            if (mode == run_mode::one)
-                return 1;
             ++ran;
         }
+        if (mode == run_mode::one && ran > 0)
+            break;
     }
+    return ran;
 }
+
+namespace {
+
+void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries)
+{
+    asio::io_context* const loop = record->context();
+    if (loop == nullptr)
+        return;
+    asio::post(*loop, [record, tries] {
+        const run_frame* const run = thread_state::of_this_thread().run;
+        if (run != nullptr && run->record == record && run->untimed)
+            throw untimed_run_left();
+        // Meant for another of the threads that run the loop, which has been woken by now.
+        if (tries > 0 && record->untimed_runs > 0)
+            leave_untimed_run(record, tries - 1);
+    });
+}
+
+} // namespace
 
 std::size_t run_all(asio::io_context& loop)
 {

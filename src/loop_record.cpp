@@ -9,8 +9,11 @@
 #include "detail/fork.hpp"
 #include "platform/system.hpp"
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <array>
@@ -135,7 +138,12 @@ void loop_record::enter()
             "running " + describe() + " on " + platform::describe_thread() +
                 "; it was made for one thread (concurrency hint 1), which runs it now");
     make_belong_here();
-    ++runners_;
+    let_go_of_work_ = false;
+    if (runners_++ > 0)
+        return;
+    entered_stopped_ = context()->stopped();
+    if (!entered_stopped_)
+        stopped_by_user_ = out_of_work_ = false;
 }
 
 void loop_record::leave() noexcept
@@ -143,8 +151,47 @@ void loop_record::leave() noexcept
     const std::lock_guard lock(mutex_);
     if (runners_generation_ != fork_generation() || --runners_ > 0)
         return;
-    if (std::exchange(stopped_by_request_, false) && context() != nullptr)
-        context()->restart();
+    asio::io_context* const loop = context();
+    if (loop == nullptr)
+        return;
+    if (std::exchange(stopped_by_request_, false))
+        loop->restart();
+    else if (!entered_stopped_)
+        out_of_work_ = ran_out_of_work(*loop);
+}
+
+// Asio does not tell why it stopped. Where nobody said so, a loop with work left was stopped by
+// somebody: taking a unit of work away from a loop stops it when that was the last one.
+bool loop_record::ran_out_of_work(asio::io_context& loop) noexcept
+{
+    if (!loop.stopped() || stopped_by_user_)
+        return false;
+    if (let_go_of_work_)
+        return true;
+    loop.restart();
+    asio::make_work_guard(loop).reset();
+    if (loop.stopped())
+        return true;
+    loop.stop();
+    return false;
+}
+
+void loop_record::resume()
+{
+    const std::lock_guard lock(mutex_);
+    asio::io_context& loop = *context();
+    // Beside another run, which may be about to end, nobody has looked for the reason yet.
+    const bool unsettled = runners_ > 1 && !entered_stopped_;
+    if (!loop.stopped() || !(out_of_work_ || (unsettled && ran_out_of_work(loop))))
+        return;
+    entered_stopped_ = out_of_work_ = false;
+    loop.restart();
+}
+
+void loop_record::let_go_of_work()
+{
+    const std::lock_guard lock(mutex_);
+    let_go_of_work_ = runners_ == 1 && !context()->stopped();
 }
 
 bool loop_record::is_running() const
@@ -176,6 +223,15 @@ bool loop_record::undo_requested_stop()
         return false;
     context()->restart();
     return true;
+}
+
+void loop_record::stop()
+{
+    const std::lock_guard lock(mutex_);
+    stopped_by_request_ = out_of_work_ = false;
+    stopped_by_user_ = true;
+    if (asio::io_context* const loop = context())
+        loop->stop();
 }
 
 bool loop_record::begin_close()
@@ -216,10 +272,26 @@ void* loop_record::find_local(std::uint64_t key, const std::function<std::shared
             found = std::make_shared<local>();
         entry = found;
     }
+    if (entry->maker == std::this_thread::get_id())
+        throw_error(make_error_code(boost::system::errc::resource_deadlock_would_occur),
+            "making a loop_local value of " + describe() + " on " + platform::describe_thread() +
+                " needs the very value that is being made; break the circle");
     // Made outside the record's lock: the maker may ask for other values of the same loop.
     const std::lock_guard making(entry->making);
     if (!entry->value)
     {
+        struct mark
+        {
+            std::atomic<std::thread::id>& maker;
+            explicit mark(std::atomic<std::thread::id>& of) : maker(of)
+            {
+                maker = std::this_thread::get_id();
+            }
+            mark(const mark&) = delete;
+            mark& operator=(const mark&) = delete;
+            ~mark() { maker = std::thread::id(); }
+        };
+        const mark being_made(entry->maker);
         entry->value = make();
         const std::lock_guard lock(mutex_);
         locals_by_age_.push_back(entry);
@@ -252,7 +324,17 @@ void loop_record::remove_task(task_hook& task) noexcept
 {
     const std::lock_guard lock(mutex_);
     task_list_.erase(task_list_.iterator_to(task));
-    tasks.fetch_sub(1, std::memory_order_relaxed);
+    const bool last = tasks.fetch_sub(1, std::memory_order_relaxed) == 1;
+    if (!last || !finishing_ || context()->get_executor().running_in_this_thread())
+        return;
+    // What the runner waits for happened on a thread that does not run its loop.
+    asio::post(*context(), [] {});
+}
+
+void loop_record::set_finishing(bool on)
+{
+    const std::lock_guard lock(mutex_);
+    finishing_ = on;
 }
 
 void loop_record::cancel_tasks()
@@ -337,9 +419,22 @@ void remove_task(loop_record& loop, task_hook& task) noexcept
     loop.remove_task(task);
 }
 
-void cancel_tasks(asio::io_context& loop)
+bool is_aborted(const std::exception_ptr& exception) noexcept
 {
-    record_of(loop)->cancel_tasks();
+    if (!exception)
+        return false;
+    try
+    {
+        std::rethrow_exception(exception);
+    }
+    catch (const system_error& e)
+    {
+        return e.code() == asio::error::operation_aborted;
+    }
+    catch (...)
+    {
+        return false;
+    }
 }
 
 void throw_from_loop(asio::io_context& loop, std::exception_ptr exception)

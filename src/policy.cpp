@@ -133,6 +133,11 @@ std::unique_ptr<event_loop> event_loop_policy::new_event_loop()
     return make_loop();
 }
 
+std::unique_ptr<event_loop> event_loop_policy::new_callers_loop()
+{
+    return new_event_loop();
+}
+
 asio::io_context& event_loop_policy::select_event_loop(const selection&)
 {
     check_open("selecting a loop");

@@ -72,6 +72,18 @@ run_scope::~run_scope()
     frame_.record->leave();
 }
 
+work_hold::work_hold(loop_record& record) : record_(record)
+{
+    record_.resume();
+    work_.emplace(record_.context()->get_executor());
+}
+
+work_hold::~work_hold()
+{
+    record_.let_go_of_work();
+    work_.reset();
+}
+
 } // namespace detail
 
 asio::io_context& get_event_loop()

@@ -37,11 +37,13 @@ struct invoke_signature<void>
 /// @param loop Where `function` is called; not inside of async_invoke(), even if the calling thread
 /// runs that loop. It must live until then.
 ///
-/// @param function Called once, without arguments. Its result must be default-constructible: that
-/// is what accompanies an exception.
+/// @param function Called once, without arguments, and destroyed there as soon as it has returned,
+/// before the completion. Its result must be default-constructible: that is what accompanies an
+/// exception.
 ///
-/// @param token The completion token. The handler runs on its associated executor; where it has
-/// none, on the loop that runs on the calling thread, and where there is none, on `loop`.
+/// @param token The completion token. The handler runs on its associated executor, never inside of
+/// async_invoke(); where it has none, on the loop that runs on the calling thread, and where there
+/// is none, on `loop`, or on the system executor where `loop` is closed.
 ///
 /// @par Completion Signature
 /// @code void(std::exception_ptr, R) @endcode for a function that returns `R`, else
@@ -51,7 +53,7 @@ struct invoke_signature<void>
 ///
 /// @par Per-Operation Cancellation
 /// `terminal`, `partial`, `total`: a function that was not called yet never is. One that was called
-/// runs to its end and completes normally.
+/// runs to its end and completes normally. The signal must live until the completion.
 ///
 /// @par Thread safety
 /// Safe, from any thread.

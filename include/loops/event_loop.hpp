@@ -88,20 +88,32 @@ public:
 
     /// Runs handlers on the calling thread until there is no work left or the loop is stopped.
     ///
-    /// @return The number of handlers that ran.
+    /// Either leaves the loop stopped, as in Asio: until `restart()`, this and its siblings return 0
+    /// at once. run_forever() and run_until_complete() restart a loop that ran out of work by
+    /// themselves.
+    ///
+    /// @return The number of handlers that ran, those that threw included.
     /// @throws system_error with `error::loop_closed`, or with `error::already_running` where the
-    /// calling thread is inside of this very loop. A different loop nests. Otherwise whatever a
-    /// handler throws, unless an exception handler is set.
+    /// calling thread is inside of this very loop, or where the loop was made for one thread and
+    /// another one runs it. A different loop nests. Otherwise whatever a handler throws, unless an
+    /// exception handler is set.
     count_type run() { return detail::run_all(*this); }
 
-    /// Runs handlers for a duration at the most.
+    /// Runs handlers for a duration at the most: ends then, for want of work, or stopped.
+    ///
+    /// @return The number of handlers that ran; 0 where none came in time.
+    /// @throws As run().
     template <class Rep, class Period>
     count_type run_for(const std::chrono::duration<Rep, Period>& time)
     {
         return detail::run_all_until(*this, detail::after(time));
     }
 
-    /// Runs handlers until a time at the latest. The time is read against its clock once.
+    /// Runs handlers until a time at the latest: ends then, for want of work, or stopped. The time
+    /// is read against its clock once.
+    ///
+    /// @return The number of handlers that ran; 0 where none came in time.
+    /// @throws As run().
     template <class Clock, class Duration>
     count_type run_until(const std::chrono::time_point<Clock, Duration>& time)
     {
@@ -109,16 +121,26 @@ public:
     }
 
     /// Runs one handler, waiting for it if need be.
+    ///
+    /// @return 1; 0 where the loop is out of work or stopped.
+    /// @throws As run().
     count_type run_one() { return detail::run_one(*this); }
 
     /// Runs one handler, waiting for it for a duration at the most.
+    ///
+    /// @return 1; 0 where none came in time, or the loop is out of work or stopped.
+    /// @throws As run().
     template <class Rep, class Period>
     count_type run_one_for(const std::chrono::duration<Rep, Period>& time)
     {
         return detail::run_one_until(*this, detail::after(time));
     }
 
-    /// Runs one handler, waiting for it until a time at the latest.
+    /// Runs one handler, waiting for it until a time at the latest. The time is read against its
+    /// clock once.
+    ///
+    /// @return 1; 0 where none came in time, or the loop is out of work or stopped.
+    /// @throws As run().
     template <class Clock, class Duration>
     count_type run_one_until(const std::chrono::time_point<Clock, Duration>& time)
     {
@@ -126,12 +148,23 @@ public:
     }
 
     /// Runs the handlers that are ready, without waiting.
+    ///
+    /// @return The number of handlers that ran. A loop that has no work left, not even some to wait
+    /// for, is stopped then, as by run().
+    /// @throws As run().
     count_type poll() { return detail::poll_all(*this); }
 
     /// Runs one handler that is ready, if there is one.
+    ///
+    /// @return 1; 0 where none is ready. A loop that has no work left is stopped then.
+    /// @throws As run().
     count_type poll_one() { return detail::poll_one(*this); }
 
     /// Runs handlers until request_stop() or stop(); want of work does not end it.
+    ///
+    /// A loop that an earlier run left stopped for want of work is restarted; one that stop() has
+    /// stopped is not, and the call returns at once. So it does where a plain `io_context::run()`,
+    /// which Loops does not see, ran out of work: call `restart()` there.
     ///
     /// A request_stop() that came before lets what was queued at entry run once, and returns.
     ///
@@ -139,20 +172,41 @@ public:
     void run_forever();
 
 #if defined(LOOPS_HAS_COROUTINES)
-    /// Runs the loop until a coroutine has ended; where a thread of its policy runs the loop, waits
-    /// for that. Defined in `loops/run.hpp`.
+    /// Runs the loop until a coroutine has ended. Defined in `loops/run.hpp`.
+    ///
+    /// The loop is restarted as by run_forever(), and does not end for want of work. Where the loop
+    /// has a thread of its policy's (see threaded_policy), that goes on to run it, and the call
+    /// waits.
     ///
     /// @return What the coroutine returned.
-    /// @throws What the coroutine threw; system_error with `operation_aborted` when the loop was
-    /// stopped before the coroutine had ended (which is then cancelled); otherwise as run().
+    /// @throws What the coroutine threw. system_error with `operation_aborted` when the loop was
+    /// stopped before the coroutine had ended, which is then cancelled when the loop runs next;
+    /// with `error::already_running` inside of one of the loop's own handlers; with
+    /// `error::no_running_event_loop` where the loop has a thread that a stopped or closed policy
+    /// has ended. After the last two the coroutine was not started. Otherwise as run().
     template <class T, class Executor>
     T run_until_complete(asio::awaitable<T, Executor> task);
 #endif
 
+    /// Stops the loop, as `io_context::stop()`: the runs under way end as soon as their present
+    /// handlers have returned, and later ones return at once, until `restart()`.
+    ///
+    /// `io_context::stop()` through a reference to the base does the same, but for one thing: of a
+    /// loop that has run out of work, and so is stopped already, it leaves no trace, and
+    /// run_forever() restarts that.
+    ///
+    /// @par Thread safety
+    /// Safe.
+    void stop();
+
     /// Ends the runs of this loop that go through Loops, once what is queued now has run.
     ///
     /// Where the loop is not running the request waits for the next run_forever(). It does not
-    /// stick: the loop can be run again without `restart()`. `stop()` keeps its own meaning.
+    /// stick: the loop can be run again without `restart()`. stop() keeps its own meaning.
+    ///
+    /// Where threads of its policy run the loop, these end with their runs, and nobody runs the loop
+    /// any more until the policy was stopped and started again. To end the runs of a policy, call
+    /// event_loop_policy::stop().
     ///
     /// @par Thread safety
     /// Safe.
@@ -181,7 +235,18 @@ public:
     void set_exception_handler(exception_handler handler);
 
     /// Debug mode: a handler that holds the loop up for longer than slow_callback_duration() is
-    /// reported through the log hook. Costs clock reads around each handler. Off at first.
+    /// reported through the log hook. Off at first.
+    ///
+    /// It takes effect at once, also in a run that is under way, which then counts the handlers
+    /// that it returns from there on; of several threads that run the loop, one that is busy with a
+    /// handler meanwhile may take part from its next run on only.
+    ///
+    /// Costs clock reads around each handler, and a look at the queue every millisecond while
+    /// there is nothing to do. So a handler that the loop had to wait for is measured to the
+    /// millisecond, and never found longer than it was.
+    ///
+    /// @par Thread safety
+    /// Safe.
     void set_debug(bool on) noexcept;
     bool get_debug() const noexcept;
 
@@ -235,15 +300,36 @@ LOOPS_DECL asio::io_context* try_get_running_loop() noexcept;
 LOOPS_DECL void set_event_loop(asio::io_context& loop);
 
 /// Empties the slot of the calling context of use; none is made on demand there any more.
+///
+/// @throws system_error with `error::policy_closed`, with `operation_not_supported` where the
+/// policy has a loop of its own here, or with `error::already_running` where the slot's loop is
+/// one that the policy runs.
+///
+/// @par Thread safety
+/// Safe; a slot of one thread is that thread's to set.
 LOOPS_DECL void set_event_loop(std::nullptr_t);
 
 /// Makes a loop by the policy of this thread; nothing becomes current. The caller owns it.
+///
+/// @return Never null.
+/// @throws system_error with `error::policy_closed`, with `invalid_argument` where the policy's
+/// loop factory gave none, or when the system gives no descriptors or no thread; otherwise what
+/// the factory throws.
+///
+/// @par Thread safety
+/// Safe.
 LOOPS_DECL std::unique_ptr<event_loop> new_event_loop();
 
 /// Tells every loop that Loops knows that the process forks, as `execution_context::notify_fork`
 /// does for one. No loop may be running meanwhile.
 ///
 /// After `fork_child` the loops can be run again, but none is current.
+///
+/// @throws system_error when the system does not give a loop, in the child, the descriptors that
+/// it needs anew; loops that come later in the order of their making were not told then.
+///
+/// @par Thread safety
+/// Unsafe: no other thread may run, make or destroy a loop meanwhile.
 LOOPS_DECL void notify_fork(asio::execution_context::fork_event event);
 
 } // namespace LOOPS_ABI

@@ -27,8 +27,12 @@ LOOPS_DECL void* find_local(
 /// counter that needs no lock because its loop is run by one thread.
 ///
 /// A value is made at the first use on its loop and destroyed when the loop is closed or destroyed,
-/// the youngest first, before the handlers that still wait there; it may hold I/O objects of the
-/// loop. Destroying the `loop_local` leaves the values to their loops.
+/// the youngest first; it may hold I/O objects of the loop. On an event_loop all values go before
+/// the handlers that still wait; on an `io_context` that Loops did not make some of these may go
+/// first, as the order of its services has it. Destroying the `loop_local` leaves the values to
+/// their loops.
+///
+/// Making a value may use other values of the same loop, but not itself, by whatever detour.
 ///
 /// @tparam T The value's type.
 ///
@@ -56,7 +60,8 @@ public:
     T& get() const { return get(get_event_loop()); }
 
     /// The value of `loop`.
-    /// @throws system_error with `error::loop_closed`; what making a value throws.
+    /// @throws system_error with `error::loop_closed`, or with `resource_deadlock_would_occur` where
+    /// the value is being made on this thread; what making a value throws.
     T& get(asio::io_context& loop) const
     {
         return *static_cast<T*>(

@@ -26,6 +26,7 @@ namespace loops {
 inline namespace LOOPS_ABI {
 
 class child_watcher;
+class runner;
 
 namespace detail {
 struct run_frame;
@@ -212,6 +213,10 @@ protected:
     /// @param since What tells a stop() or drain() that came before the loop runs.
     virtual void run_started(std::uint64_t since);
 
+    /// Makes a loop that the caller runs, for a runner: by default new_event_loop(). A policy whose
+    /// new loops are run by threads of its own overrides it.
+    virtual std::unique_ptr<event_loop> new_callers_loop();
+
     /// Whether get_event_loop() depends on nothing but the calling thread, and gives the same loop
     /// until set_event_loop(), close() or the loop's death; answers are then remembered.
     ///
@@ -236,6 +241,7 @@ protected:
 
 private:
     friend LOOPS_DECL asio::io_context& get_event_loop();
+    friend class runner;
     friend LOOPS_DECL void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy);
 
     std::shared_ptr<detail::policy_core> core_;

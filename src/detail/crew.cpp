@@ -126,6 +126,7 @@ void crew::body(const std::shared_ptr<member>& self, const crew_thread& how)
         if (how.cpu)
             platform::pin_thread(*how.cpu);
         const run_scope scope(*self->of->loop, policy_hold::none);
+        scope.record().resume();
         {
             const std::lock_guard lock(mutex_);
             self->id = std::this_thread::get_id();
@@ -171,6 +172,7 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
     settle();
     {
         const run_scope scope(loop);
+        scope.record().resume();
         std::shared_ptr<member> self;
         {
             const std::lock_guard lock(mutex_);

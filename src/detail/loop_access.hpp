@@ -21,7 +21,13 @@ public:
     // From now on the loop is run by a thread of `threads`; closing the loop ends that thread.
     static void give_to(event_loop& loop, std::shared_ptr<crew> threads);
 
+    // Makes the loop one that nobody runs; null where it was. The thread is the caller's to end.
+    static std::shared_ptr<crew> take_threads(event_loop& loop) noexcept;
+
     static bool has_own_thread(const event_loop& loop) noexcept;
+
+    // Whether an exception handler is set.
+    static bool handles(const event_loop& loop) noexcept;
 
     // Gives the exception to the loop's handler; false where none is set.
     static bool handle(event_loop& loop, const std::exception_ptr& exception);

@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -61,14 +62,27 @@ public:
     std::shared_ptr<event_loop_policy> policy() const;
 
     // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
-    // undoes a stop that came from request_stop().
+    // undoes a stop that came from request_stop(), and finds out what any other stop came from.
     void enter();
     void leave() noexcept;
     bool is_running() const;
     std::size_t runners() const;
+
+    // Ends the runs under way; they do not leave the loop stopped.
     void stop_once();
     // Lets the loop be run on if it was stopped by request_stop(); false where it was not.
     bool undo_requested_stop();
+
+    // A stop() of the user's, which sticks.
+    void stop();
+
+    // Inside of a run: restarts the loop where want of work had ended the runs before. A stop()
+    // sticks, and so does want of work that Loops did not see: of a run not made through it.
+    void resume();
+
+    // The run is about to let go of work that it held. Unless the loop is stopped now, only want of
+    // work can stop it from here on.
+    void let_go_of_work();
 
     // Marks the record closed unless a run is under way; false where it was closed already.
     bool begin_close();
@@ -86,9 +100,16 @@ public:
     void remove_task(task_hook& task) noexcept;
     void cancel_tasks();
 
+    // While set, the end of the last task wakes a run of the loop.
+    void set_finishing(bool on);
+
     // Load, as far as Loops can see it.
     std::atomic<std::int64_t> leased{0};
     std::atomic<std::int64_t> tasks{0};
+
+    // Threads that run handlers of a loop of ours without a look at its debug flag.
+    std::atomic<unsigned> untimed_runs{0};
+
     std::int64_t load() const noexcept
     {
         return leased.load(std::memory_order_relaxed) + tasks.load(std::memory_order_relaxed);
@@ -98,8 +119,11 @@ private:
     struct local
     {
         std::mutex making;
+        std::atomic<std::thread::id> maker{std::thread::id()};
         std::shared_ptr<void> value;
     };
+
+    bool ran_out_of_work(asio::io_context& loop) noexcept;
 
     const std::uint64_t id_;
     std::atomic<asio::io_context*> context_;
@@ -112,7 +136,12 @@ private:
     std::weak_ptr<event_loop_policy> policy_;
     unsigned runners_ = 0;
     unsigned runners_generation_ = 0;
+    bool entered_stopped_ = false; // by the first of the runs that are under way
     bool stopped_by_request_ = false;
+    bool stopped_by_user_ = false;
+    bool let_go_of_work_ = false;
+    bool out_of_work_ = false; // why the loop is stopped
+    bool finishing_ = false;
     bool closed_ = false;
     std::unordered_map<std::uint64_t, std::shared_ptr<local>> locals_;
     std::vector<std::shared_ptr<local>> locals_by_age_;

@@ -6,6 +6,7 @@
 
 #include "detail/thread_state.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
@@ -43,6 +44,23 @@ private:
     // Declared first: the policy goes last, and may take the loop with it.
     std::shared_ptr<event_loop_policy> policy_;
     run_frame frame_;
+};
+
+// Keeps a run from ending for want of work, also where the runs before have ended for that.
+// Declared inside of the run's scope.
+class work_hold
+{
+public:
+    explicit work_hold(loop_record& record);
+
+    work_hold(const work_hold&) = delete;
+    work_hold& operator=(const work_hold&) = delete;
+
+    ~work_hold();
+
+private:
+    loop_record& record_;
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
 };
 
 // How many handlers a run executes at the most.

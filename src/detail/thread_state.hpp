@@ -24,6 +24,7 @@ struct run_frame
     std::shared_ptr<loop_record> record;
     run_frame* outer = nullptr;
     unsigned fork_generation = 0;
+    bool untimed = false; // inside of a run function of Asio that may execute many handlers
 };
 
 // What a thread knows. There is one definition, in this library, so that every shared object of

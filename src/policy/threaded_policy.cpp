@@ -47,6 +47,12 @@ std::unique_ptr<event_loop> threaded_policy::new_event_loop()
     return loop;
 }
 
+std::unique_ptr<event_loop> threaded_policy::new_callers_loop()
+{
+    check_open("making a loop");
+    return make_loop();
+}
+
 asio::io_context& threaded_policy::get_event_loop()
 {
     check_open("asking for the current loop");

@@ -9,6 +9,7 @@
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -18,11 +19,15 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <cstddef>
 #include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -184,6 +189,247 @@ BOOST_AUTO_TEST_CASE(a_closed_loop_refuses_tasks)
     other.run();
     BOOST_REQUIRE(ended.has_value());
     BOOST_TEST((*ended == error::loop_closed));
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_task_does_not_complete_inside_of_spawn)
+{
+    event_loop closed;
+    closed.close();
+    event_loop loop;
+    bool inside = false;
+    int ended = 0;
+    const auto end = [&] {
+        return asio::bind_executor(
+            loop.get_executor(), [&](const std::exception_ptr&) { ended += inside ? 100 : 1; });
+    };
+    const auto policy = loops::get_event_loop_policy();
+    policy->set_task_factory([](loops::task task) { task.refuse(error::queue_full); });
+    asio::post(loop, [&] {
+        inside = true;
+        loops::spawn(
+            closed.get_executor(), [](auto done) { done(); }, end());
+        loops::spawn(
+            loop.get_executor(), [](auto done) { done(); }, end());
+        inside = false;
+    });
+    loop.run();
+    policy->set_task_factory({});
+    BOOST_TEST(ended == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_closed_loop_is_told_of_where_no_loop_runs)
+{
+    event_loop closed;
+    closed.close();
+    test::latch both(2);
+    std::atomic<int> right{0};
+    const auto end = [&](const std::exception_ptr& exception) {
+        right += code_of(exception) == error::loop_closed ? 1 : 0;
+        both.count_down();
+    };
+    loops::spawn(
+        closed.get_executor(), [](auto done) { done(); }, end);
+    loops::async_invoke(
+        closed, [] {}, end);
+    BOOST_TEST(both.wait());
+    BOOST_TEST(right == 2);
+    check_error(
+        [&] {
+            loops::spawn(
+                closed.get_executor(), [](auto done) { done(); }, asio::detached);
+        },
+        error::loop_closed);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_waits_for_its_start_is_work_of_its_loop)
+{
+    const auto policy = loops::get_event_loop_policy();
+    std::optional<loops::task> held;
+    policy->set_task_factory([&](loops::task task) { held.emplace(std::move(task)); });
+    event_loop loop;
+    asio::thread_pool elsewhere(1);
+    bool ran = false;
+    loops::spawn(
+        loop.get_executor(),
+        [&](auto done) {
+            ran = true;
+            done();
+        },
+        asio::bind_executor(elsewhere, [](const std::exception_ptr&) {}));
+    policy->set_task_factory({});
+    loop.poll();
+    BOOST_TEST(!loop.stopped());
+    std::thread starter([&] { held->start(); });
+    loop.run();
+    starter.join();
+    BOOST_TEST(ran);
+    elsewhere.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_task_is_no_work_of_its_loop)
+{
+    const auto policy = loops::get_event_loop_policy();
+    policy->set_task_factory([](const loops::task&) {});
+    event_loop loop;
+    int ended = 0;
+    loops::spawn(
+        loop.get_executor(), [](auto done) { done(); },
+        [&](const std::exception_ptr& exception) {
+            ended += code_of(exception) == asio::error::operation_aborted ? 1 : 100;
+        });
+    policy->set_task_factory({});
+    loop.run();
+    BOOST_TEST(ended == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_its_factory_drops_by_throwing_completes_with_that)
+{
+    const auto policy = loops::get_event_loop_policy();
+    policy->set_task_factory([](const loops::task&) { throw std::runtime_error("factory"); });
+    event_loop loop;
+    int ended = 0;
+    int thrown = 0;
+    loops::spawn(
+        loop.get_executor(), [](auto done) { done(); },
+        [&](const std::exception_ptr& exception) {
+            ++ended;
+            try
+            {
+                std::rethrow_exception(exception);
+            }
+            catch (const std::runtime_error& e)
+            {
+                thrown += e.what() == std::string("factory") ? 1 : 0;
+            }
+        });
+    policy->set_task_factory({});
+    loop.run();
+    BOOST_TEST(ended == 1);
+    BOOST_TEST(thrown == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_leaves_a_factory_that_passed_the_task_on_leaves_the_loop)
+{
+    const auto policy = loops::get_event_loop_policy();
+    policy->set_task_factory([](loops::task task) {
+        task.start();
+        throw std::runtime_error("factory");
+    });
+    event_loop loop;
+    int handled = 0;
+    loop.set_exception_handler([&](const std::exception_ptr&) { ++handled; });
+    int ended = 0;
+    loops::spawn(
+        loop.get_executor(), [](auto done) { done(); },
+        [&](const std::exception_ptr& exception) { ended += exception ? 100 : 1; });
+    policy->set_task_factory({});
+    loop.run();
+    BOOST_TEST(ended == 1);
+    BOOST_TEST(handled == 1);
+}
+
+namespace {
+
+// Counts the bytes that are in use.
+template <class T>
+struct counting_allocator
+{
+    using value_type = T;
+
+    explicit counting_allocator(std::size_t& bytes) : in_use(&bytes) {}
+    template <class U>
+    counting_allocator(const counting_allocator<U>& other) : in_use(other.in_use)
+    {}
+
+    T* allocate(std::size_t n)
+    {
+        *in_use += n * sizeof(T);
+        return std::allocator<T>().allocate(n);
+    }
+    void deallocate(T* p, std::size_t n)
+    {
+        *in_use -= n * sizeof(T);
+        std::allocator<T>().deallocate(p, n);
+    }
+
+    friend bool operator==(const counting_allocator& a, const counting_allocator& b)
+    {
+        return a.in_use == b.in_use;
+    }
+    friend bool operator!=(const counting_allocator& a, const counting_allocator& b)
+    {
+        return !(a == b);
+    }
+
+    std::size_t* in_use;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(nothing_of_a_handlers_memory_is_left_in_its_cancellation_slot)
+{
+    event_loop loop;
+    asio::cancellation_signal task;
+    asio::cancellation_signal call;
+    std::size_t in_use = 0;
+    int ended = 0;
+    const auto end = [&](asio::cancellation_signal& signal) {
+        return asio::bind_cancellation_slot(
+            signal.slot(), asio::bind_allocator(counting_allocator<char>(in_use),
+                               [&](const std::exception_ptr&) { ++ended; }));
+    };
+    loops::spawn(
+        loop.get_executor(), [](auto done) { done(); }, end(task));
+    loops::async_invoke(
+        loop, [] {}, end(call));
+    BOOST_TEST(in_use > 0U);
+    loop.run();
+    BOOST_TEST(ended == 2);
+    BOOST_TEST(in_use == 0U);
+    task.emit(asio::cancellation_type::terminal);
+    call.emit(asio::cancellation_type::terminal);
+}
+
+BOOST_AUTO_TEST_CASE(an_invoked_function_is_gone_before_the_completion)
+{
+    event_loop here;
+    event_loop there;
+    bool ended = false;
+    bool ended_before = false;
+    struct looker
+    {
+        event_loop* at;
+        bool* ended;
+        bool* ended_before;
+
+        looker(event_loop& loop, bool& end, bool& before)
+            : at(&loop), ended(&end), ended_before(&before)
+        {}
+        looker(looker&& other) noexcept
+            : at(std::exchange(other.at, nullptr)),
+              ended(other.ended),
+              ended_before(other.ended_before)
+        {}
+        looker& operator=(looker&&) = delete;
+
+        // Whatever has been sent on by now runs now.
+        ~looker()
+        {
+            if (at == nullptr)
+                return;
+            at->poll();
+            *ended_before = *ended;
+        }
+
+        int operator()() const { return 1; }
+    };
+    loops::async_invoke(there, looker(here, ended, ended_before),
+        asio::bind_executor(
+            here.get_executor(), [&](const std::exception_ptr&, int) { ended = true; }));
+    there.run();
+    here.run();
+    BOOST_TEST(ended);
+    BOOST_TEST(!ended_before);
 }
 
 BOOST_AUTO_TEST_CASE(invoke_returns_results_and_exceptions_on_the_callers_executor)

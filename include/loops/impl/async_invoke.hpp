@@ -14,8 +14,10 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -24,6 +26,45 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
+
+// A handler on its way to its executor, with what it completes with. The work goes with it: the
+// handler's loop may be gone as soon as it has run.
+template <class Work, class Handler, class... Results>
+struct invoked
+{
+    using allocator_type = asio::associated_allocator_t<Handler>;
+    Handler handler;
+    Work work;
+    bool in_slot; // whether the call has a cancellation handler there
+    std::tuple<std::exception_ptr, Results...> results;
+
+    allocator_type get_allocator() const noexcept
+    {
+        return asio::get_associated_allocator(handler);
+    }
+    void operator()()
+    {
+        if (in_slot)
+            clear_slot(handler);
+        std::apply(std::move(handler), std::move(results));
+    }
+};
+
+// The end of a call that is refused by its loop, where no handler runs any more.
+template <class Result, class Handler, class Executor>
+void refuse_invocation(const Executor& executor, Handler handler)
+{
+    auto exception = std::make_exception_ptr(
+        system_error(error::loop_closed, "calling a function on a closed loop"));
+    const auto to = asio::get_associated_executor(handler, executor);
+    using none = std::tuple<>;
+    if constexpr (std::is_void_v<Result>)
+        asio::post(
+            to, invoked<none, Handler>{std::move(handler), none(), false, {std::move(exception)}});
+    else
+        asio::post(to, invoked<none, Handler, Result>{
+                           std::move(handler), none(), false, {std::move(exception), Result()}});
+}
 
 // One call under way. It belongs to whoever claims it: the loop that calls, or the cancellation.
 template <class Function, class Handler>
@@ -44,11 +85,6 @@ public:
     void start(asio::io_context& loop)
     {
         auto self = this->shared_from_this();
-        if (is_closed(loop))
-        {
-            fail(error::loop_closed, "calling a function on a closed loop");
-            return;
-        }
         auto slot = asio::get_associated_cancellation_slot(*handler_);
         if (slot.is_connected())
             slot.assign(canceller{this->weak_from_this()});
@@ -62,7 +98,7 @@ private:
         void operator()(asio::cancellation_type)
         {
             if (const auto call = of.lock())
-                call->fail(asio::error::operation_aborted, "the call was cancelled");
+                call->abort();
         }
     };
 
@@ -72,31 +108,41 @@ private:
     {
         if (!claim())
             return;
-        // The function goes before the completion: what it owns belongs to the loop it ran on.
-        Function function = std::move(*function_);
-        function_.reset();
+        std::exception_ptr exception;
         try
         {
             if constexpr (std::is_void_v<result>)
             {
-                function();
-                complete(nullptr);
+                take()();
             }
             else
             {
-                complete(nullptr, function());
+                result value = take()();
+                complete(nullptr, std::move(value));
+                return;
             }
         }
         catch (...)
         {
-            complete_exception(std::current_exception());
+            exception = std::current_exception();
         }
+        complete_exception(std::move(exception));
     }
 
-    void fail(error_code ec, const char* what)
+    // The function is gone when it has returned, before the completion is on its way: what it owns
+    // belongs to the loop it ran on.
+    Function take()
+    {
+        Function function = std::move(*function_);
+        function_.reset();
+        return function;
+    }
+
+    void abort()
     {
         if (claim())
-            complete_exception(std::make_exception_ptr(system_error(ec, what)));
+            complete_exception(std::make_exception_ptr(
+                system_error(asio::error::operation_aborted, "the call was cancelled")));
     }
 
     void complete_exception(std::exception_ptr exception)
@@ -112,25 +158,12 @@ private:
     {
         Handler handler = std::move(*handler_);
         handler_.reset();
-        const auto work = std::move(work_);
-        asio::post(executor_, bound<Handler, Results...>{std::move(handler),
-                                  std::tuple<std::exception_ptr, Results...>(
-                                      std::move(exception), std::move(results)...)});
+        using work = asio::executor_work_guard<handler_executor>;
+        asio::post(executor_,
+            invoked<work, Handler, Results...>{std::move(handler), std::move(work_), true,
+                std::tuple<std::exception_ptr, Results...>(
+                    std::move(exception), std::move(results)...)});
     }
-
-    template <class H, class... Results>
-    struct bound
-    {
-        using allocator_type = asio::associated_allocator_t<H>;
-        H handler;
-        std::tuple<std::exception_ptr, Results...> results;
-
-        allocator_type get_allocator() const noexcept
-        {
-            return asio::get_associated_allocator(handler);
-        }
-        void operator()() { std::apply(std::move(handler), std::move(results)); }
-    };
 
     const handler_executor executor_;
     asio::executor_work_guard<handler_executor> work_;
@@ -149,8 +182,20 @@ auto async_invoke(asio::io_context& loop, Function function, CompletionToken&& t
     using signature = typename detail::invoke_signature<std::invoke_result_t<Function&>>::type;
     return asio::async_initiate<CompletionToken, signature>(
         [&loop](auto&& handler, Function what) {
-            using operation = detail::invocation<Function, std::decay_t<decltype(handler)>>;
+            using handler_type = std::decay_t<decltype(handler)>;
+            using operation = detail::invocation<Function, handler_type>;
             asio::io_context* const running = try_get_running_loop();
+            if (detail::is_closed(loop))
+            {
+                using result = std::invoke_result_t<Function&>;
+                if (running != nullptr)
+                    detail::refuse_invocation<result, handler_type>(
+                        running->get_executor(), std::forward<decltype(handler)>(handler));
+                else
+                    detail::refuse_invocation<result, handler_type>(
+                        asio::system_executor(), std::forward<decltype(handler)>(handler));
+                return;
+            }
             const auto alloc = asio::get_associated_allocator(handler);
             std::allocate_shared<operation>(alloc, running != nullptr ? *running : loop,
                 std::move(what), std::forward<decltype(handler)>(handler))

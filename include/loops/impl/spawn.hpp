@@ -16,12 +16,16 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 #if defined(LOOPS_HAS_COROUTINES)
 #include <boost/asio/co_spawn.hpp>
 #endif
 
+#include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,6 +36,26 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
+
+// The completion of a detached task.
+class throw_detached
+{
+public:
+    explicit throw_detached(asio::io_context* loop) noexcept : loop_(loop) {}
+
+    template <class... Results>
+    void operator()(std::exception_ptr exception, const Results&...) const
+    {
+        if (!exception)
+            return;
+        if (loop_ == nullptr)
+            std::rethrow_exception(exception);
+        throw_from_loop(*loop_, std::move(exception));
+    }
+
+private:
+    asio::io_context* loop_;
+};
 
 // The life of a spawned task, from spawn() to its completion: what it is counted by, cancelled
 // through, and completed with. Derived classes know how it starts.
@@ -54,24 +78,63 @@ public:
         if (loop_ != nullptr)
             record_ = add_task(*loop_, *this);
         auto slot = asio::get_associated_cancellation_slot(*handler_);
-        if (slot.is_connected())
-            slot.assign(forward{this->weak_from_this()});
+        if (!slot.is_connected())
+            return;
+        slot.assign(forward{this->weak_from_this()});
+        in_slot_ = true;
+    }
+
+    // Completes a task that could not be enrolled. On its loop nothing runs any more.
+    void complete_elsewhere(std::exception_ptr exception)
+    {
+        if constexpr (std::is_same_v<Handler, throw_detached>)
+            std::rethrow_exception(exception);
+        else
+            complete(asio::get_associated_executor(*handler_, asio::system_executor()),
+                std::tuple<>(), delivery::post, std::move(exception), Results()...);
+    }
+
+    // Keeps the executor at work for a task that may have to wait for its start.
+    void hold() { held_.emplace(executor_); }
+
+    // The task factory has returned, or thrown: of a task that it refused meanwhile this is the
+    // end, so that a task that is dropped by an exception completes with that exception.
+    void launched(std::exception_ptr failure)
+    {
+        if (stage_.exchange(stage::launched) == stage::refused)
+            end_refused(failure ? std::move(failure) : refusal());
+        else if (failure && loop_ != nullptr)
+            throw_from_loop(*loop_, std::move(failure));
+        else if (failure)
+            std::rethrow_exception(failure);
     }
 
     asio::io_context* loop() const noexcept override { return loop_; }
 
     // From any thread. The signal itself belongs to the task's executor.
-    void request_cancel() override { cancel(asio::cancellation_type::terminal); }
+    void request_cancel() override
+    {
+        told_to_end_ = true;
+        cancel(asio::cancellation_type::terminal);
+    }
 
     void start(std::function<void()> on_end) override
     {
         on_end_ = std::move(on_end);
+        if (told_to_end_)
+        {
+            refuse(asio::error::operation_aborted);
+            return;
+        }
         begin();
+        held_.reset();
     }
 
     void refuse(error_code ec) override
     {
-        end(std::make_exception_ptr(system_error(ec, "the task was not started")), Results()...);
+        refused_with_ = ec;
+        if (stage_.exchange(stage::refused) == stage::launched)
+            end_refused(refusal());
     }
 
     const Executor& executor() const noexcept { return executor_; }
@@ -79,22 +142,9 @@ public:
 
     void end(std::exception_ptr exception, Results... results)
     {
-        if (!handler_)
-            return;
-        retire();
-        if (on_end_)
-            std::exchange(on_end_, nullptr)();
-        Handler handler = std::move(*handler_);
-        handler_.reset();
-        auto work = std::move(work_);
-        const auto to = asio::get_associated_executor(handler, executor_);
-        const auto alloc = asio::get_associated_allocator(handler);
-        auto call = [handler = std::move(handler), exception = std::move(exception),
-                        results = std::make_tuple(std::move(results)...)]() mutable {
-            std::apply(std::move(handler),
-                std::tuple_cat(std::make_tuple(std::move(exception)), std::move(results)));
-        };
-        asio::dispatch(asio::bind_executor(to, bound_alloc(alloc, std::move(call))));
+        if (handler_)
+            complete(asio::get_associated_executor(*handler_, executor_), std::move(work_),
+                delivery::dispatch, std::move(exception), std::move(results)...);
     }
 
 protected:
@@ -103,6 +153,19 @@ protected:
     virtual void begin() = 0;
 
 private:
+    enum class stage
+    {
+        launching,
+        refused,
+        launched,
+    };
+
+    enum class delivery
+    {
+        dispatch,
+        post,
+    };
+
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
     struct forward
@@ -137,6 +200,56 @@ private:
             asio::post(executor_, [self = std::move(self), type] { self->signal_.emit(type); });
     }
 
+    std::exception_ptr refusal() const
+    {
+        return std::make_exception_ptr(system_error(refused_with_, "the task was not started"));
+    }
+
+    void end_refused(std::exception_ptr exception)
+    {
+        if (handler_)
+            complete(asio::get_associated_executor(*handler_, executor_), std::move(work_),
+                delivery::post, std::move(exception), Results()...);
+        held_.reset();
+    }
+
+    template <class To, class Work>
+    void complete(
+        const To& to, Work work, delivery how, std::exception_ptr exception, Results... results)
+    {
+        // A runner has asked the task to end, and knows that it did.
+        if constexpr (std::is_same_v<Handler, throw_detached>)
+        {
+            if (told_to_end_ && is_aborted(exception))
+                exception = nullptr;
+        }
+        // Elsewhere than on its loop the task is counted until its completion is on the way, so
+        // that a runner that waits for the last task finds the completion queued.
+        const bool inside = loop_ == nullptr || loop_->get_executor().running_in_this_thread();
+        if (inside)
+            retire();
+        if (on_end_)
+            std::exchange(on_end_, nullptr)();
+        Handler handler = std::move(*handler_);
+        handler_.reset();
+        const auto alloc = asio::get_associated_allocator(handler);
+        // The work goes with the handler: the handler's loop may be gone as soon as it has run.
+        auto call = asio::bind_executor(
+            to, bound_alloc(alloc, [handler = std::move(handler), work = std::move(work),
+                                       in_slot = in_slot_, exception = std::move(exception),
+                                       results = std::make_tuple(std::move(results)...)]() mutable {
+                if (in_slot)
+                    clear_slot(handler);
+                std::apply(std::move(handler),
+                    std::tuple_cat(std::make_tuple(std::move(exception)), std::move(results)));
+            }));
+        if (how == delivery::post)
+            asio::post(std::move(call));
+        else
+            asio::dispatch(std::move(call));
+        retire();
+    }
+
     void retire() noexcept
     {
         if (record_)
@@ -150,6 +263,11 @@ private:
     std::shared_ptr<loop_record> record_;
     asio::cancellation_signal signal_;
     std::function<void()> on_end_;
+    std::optional<asio::executor_work_guard<Executor>> held_;
+    std::atomic<stage> stage_{stage::launching};
+    std::atomic<bool> told_to_end_{false};
+    error_code refused_with_;
+    bool in_slot_ = false;
 };
 
 // What a C++17 task is given to report its end with.
@@ -257,43 +375,34 @@ private:
 template <class State>
 void launch(std::shared_ptr<State> state)
 {
+    const task_factory factory = get_event_loop_policy()->get_task_factory();
     try
     {
         state->enroll();
     }
-    catch (const system_error& e)
+    catch (const system_error&) // a closed loop
     {
-        // A closed loop: the completion goes round it if the handler has an executor of its own.
-        state->refuse(e.code());
+        state->complete_elsewhere(std::current_exception());
         return;
     }
-    task_factory factory = get_event_loop_policy()->get_task_factory();
-    task started(std::move(state));
-    if (factory)
-        factory(std::move(started));
-    else
-        started.start();
-}
-
-// The completion of a detached task.
-class throw_detached
-{
-public:
-    explicit throw_detached(asio::io_context* loop) noexcept : loop_(loop) {}
-
-    template <class... Results>
-    void operator()(std::exception_ptr exception, const Results&...) const
+    if (!factory)
     {
-        if (!exception)
-            return;
-        if (loop_ == nullptr)
-            std::rethrow_exception(exception);
-        throw_from_loop(*loop_, std::move(exception));
+        state->launched(nullptr);
+        state->start({});
+        return;
     }
-
-private:
-    asio::io_context* loop_;
-};
+    state->hold();
+    std::exception_ptr failure;
+    try
+    {
+        factory(task(state));
+    }
+    catch (...)
+    {
+        failure = std::current_exception();
+    }
+    state->launched(std::move(failure));
+}
 
 template <class Executor, class Token>
 decltype(auto) unless_detached(const Executor& executor, Token&& token)

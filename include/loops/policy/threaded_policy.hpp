@@ -41,6 +41,7 @@ public:
 
 protected:
     void run_started(std::uint64_t since) override;
+    std::unique_ptr<event_loop> new_callers_loop() override;
     bool current_is_thread_bound() const noexcept override;
 
 private:
