@@ -11,6 +11,7 @@
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
+#include <new>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -53,11 +54,28 @@ child_registry& child_registry::instance()
     return it;
 }
 
-child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid)
+child_registry::child_key child_registry::key_of(pid_type pid) noexcept
+{
+    return {fork_generation(), pid};
+}
+
+child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid, bool is_handler)
 {
     child_wait& wait = waits_[id];
     wait.id = id;
     wait.pid = pid;
+    wait.generation = fork_generation();
+    try
+    {
+        if (is_handler)
+            added_.emplace(key_of(pid), &wait);
+    }
+    catch (...)
+    {
+        waits_.erase(id);
+        throw;
+    }
+    wait.is_handler = is_handler;
     return wait;
 }
 
@@ -67,23 +85,121 @@ child_wait* child_registry::find_wait(std::uint64_t id) noexcept
     return found != waits_.end() ? &found->second : nullptr;
 }
 
-ended_wait child_registry::take(child_wait& wait) noexcept
+// Out of everything but the books.
+void child_registry::loosen(child_wait& wait) noexcept
 {
     if (wait.child != nullptr)
         untie(wait);
-    if (wait.in_ready.is_linked())
-        wait.service->remove_ready(wait);
-    if (wait.owner != nullptr)
-        wait.owner->forget(wait);
+    wait.in_stage.unlink();
+    if (wait.stage == wait_stage::kept_exit)
+        --kept_count_;
+    wait.service = nullptr;
+    wait.in_owner.unlink();
+    wait.owner = nullptr;
+}
+
+void child_registry::drop_added(child_wait& wait) noexcept
+{
+    auto [next, last] = added_.equal_range({wait.generation, wait.pid});
+    while (next->second != &wait)
+        ++next;
+    added_.erase(next);
+    wait.is_handler = false;
+}
+
+ended_wait child_registry::take(child_wait& wait) noexcept
+{
+    loosen(wait);
+    if (wait.is_handler)
+        drop_added(wait);
     ended_wait end = std::move(wait.end);
     waits_.erase(wait.id);
     return end;
 }
 
+void child_registry::condemn(child_wait& wait, stage_list& condemned) noexcept
+{
+    loosen(wait);
+    if (wait.is_handler)
+        drop_added(wait);
+    wait.stage = wait_stage::condemned;
+    condemned.push_back(wait);
+}
+
+ended_wait child_registry::hand_over(child_wait& wait) noexcept
+{
+    if (!wait.is_handler)
+        return take(wait);
+    wait.in_stage.unlink();
+    wait.service = nullptr;
+    wait.stage = wait_stage::handed_over;
+    ended_wait end;
+    end.swap(wait.end);
+    wait.end.ec = end.ec;
+    wait.end.exit = end.exit;
+    return end;
+}
+
+void child_registry::forget_handed_over(std::uint64_t id) noexcept
+{
+    child_wait* const wait = find_wait(id);
+    if (wait != nullptr && wait->stage == wait_stage::handed_over)
+        take(*wait);
+}
+
+ended_wait child_registry::withdraw(child_wait& wait) noexcept
+{
+    if (!wait.has_exit() || wait.generation != fork_generation())
+        return take(wait);
+    take_kept(wait.pid); // the same one, from another watcher
+    loosen(wait);
+    wait.stage = wait_stage::kept_exit;
+    ended_wait end;
+    end.handler.swap(wait.end.handler);
+    end.executor.swap(wait.end.executor);
+    kept_.push_back(wait);
+    if (++kept_count_ > most_kept)
+        take(kept_.front());
+    return end;
+}
+
+std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
+{
+    std::optional<child_exit> kept;
+    each_added(pid, [&](child_wait& wait) {
+        if (wait.stage == wait_stage::kept_exit)
+            kept = take(wait).exit;
+    });
+    return kept;
+}
+
+// The number belongs to another child now.
+void child_registry::forget_exits(pid_type pid) noexcept
+{
+    take_kept(pid);
+    each_added(pid, [](child_wait& wait) { wait.reused = wait.stage != wait_stage::pending; });
+}
+
 child_record* child_registry::find_child(pid_type pid) noexcept
 {
-    const auto found = children_.find({fork_generation(), pid});
+    const auto found = children_.find(key_of(pid));
     return found != children_.end() ? &found->second : nullptr;
+}
+
+child_record* child_registry::add_child(pid_type pid, int pidfd)
+{
+    try
+    {
+        child_record& child = children_[key_of(pid)];
+        child.key = key_of(pid);
+        child.pidfd = pidfd;
+        return &child;
+    }
+    catch (...)
+    {
+        platform::close_descriptor(pidfd);
+        throw;
+    }
 }
 
 child_registry::answer child_registry::tie(child_wait& wait)
@@ -93,11 +209,12 @@ child_registry::answer child_registry::tie(child_wait& wait)
     // child, to us the number is.
     if (child != nullptr)
     {
-        if (const error_code gone = platform::check_child(child->pidfd))
+        const error_code gone = platform::check_child(child->pidfd);
+        if (gone && gone != boost::system::errc::no_child_process)
+            return {gone, std::nullopt};
+        if (gone)
         {
-            end_all(*child, gone == boost::system::errc::no_child_process
-                                ? make_error_code(error::child_status_lost)
-                                : gone);
+            end_all(*child, error::child_status_lost);
             child = nullptr;
         }
     }
@@ -119,19 +236,8 @@ child_registry::answer child_registry::tie(child_wait& wait)
             const auto kept = take_kept(wait.pid);
             return {kept ? error_code() : make_error_code(error::not_a_child), kept};
         }
-        take_kept(wait.pid); // that was another child, which had the number before
-        const std::pair<unsigned, pid_type> key{fork_generation(), wait.pid};
-        try
-        {
-            child = &children_[key];
-        }
-        catch (...)
-        {
-            platform::close_descriptor(pidfd);
-            throw;
-        }
-        child->key = key;
-        child->pidfd = pidfd;
+        child = add_child(wait.pid, pidfd);
+        forget_exits(wait.pid);
     }
     child->waits.push_back(wait);
     wait.child = child;
@@ -141,7 +247,7 @@ child_registry::answer child_registry::tie(child_wait& wait)
 void child_registry::untie(child_wait& wait) noexcept
 {
     child_record& child = *std::exchange(wait.child, nullptr);
-    child.waits.erase(child.waits.iterator_to(wait));
+    wait.in_child.unlink();
     if (wait.watched != nullptr)
         unwatch(wait);
     forget_if_unused(child);
@@ -167,7 +273,17 @@ error_code child_registry::watch(child_wait& wait, wait_service& service)
         made.id = id;
         made.child = &child;
         made.service = &service;
-        if (const error_code ec = service.watch(made))
+        error_code ec;
+        try
+        {
+            ec = service.watch(made);
+        }
+        catch (...)
+        {
+            on_loops_.erase(id);
+            throw;
+        }
+        if (ec)
         {
             on_loops_.erase(id);
             return ec;
@@ -186,37 +302,50 @@ void child_registry::unwatch(child_wait& wait) noexcept
     if (--on_loop.waits > 0)
         return;
     on_loop.service->unwatch(on_loop);
-    on_loop.child->loops.erase(on_loop.child->loops.iterator_to(on_loop));
-    on_loops_.erase(on_loop.id);
+    on_loops_.erase(on_loop.id); // and out of its lists
 }
 
-void child_registry::move(child_wait& wait, wait_service* to)
+void child_registry::move(child_wait& wait, wait_service* to) noexcept
 {
-    if (wait.service == to &&
-        (to == nullptr || wait.watched != nullptr || wait.in_ready.is_linked()))
-        return;
-    if (wait.child == nullptr)
+    if (wait.stage == wait_stage::pending)
     {
-        if (wait.in_ready.is_linked())
-            wait.service->remove_ready(wait);
+        if (to != nullptr && wait.service == to && wait.watched != nullptr)
+            return;
+        if (wait.watched != nullptr)
+            unwatch(wait);
+        wait.service = to;
+        if (to == nullptr)
+            return;
+        error_code ec;
+        try
+        {
+            ec = watch(wait, *to);
+        }
+        catch (const system_error& e)
+        {
+            ec = e.code();
+        }
+        catch (const std::bad_alloc&)
+        {
+            ec = make_error_code(boost::system::errc::not_enough_memory);
+        }
+        if (ec)
+            end(wait, ec);
+    }
+    else if (wait.stage == wait_stage::ended && wait.service != to)
+    {
+        wait.in_stage.unlink();
         wait.service = to;
         if (to != nullptr)
             to->push_ready(wait);
-        return;
     }
-    if (wait.watched != nullptr)
-        unwatch(wait);
-    wait.service = to;
-    if (to == nullptr)
-        return;
-    if (const error_code ec = watch(wait, *to))
-        end(wait, ec);
 }
 
 void child_registry::end(child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
 {
     if (wait.child != nullptr)
         untie(wait);
+    wait.stage = wait_stage::ended;
     wait.end.ec = ec;
     wait.end.exit = exit;
     if (wait.service != nullptr)
@@ -251,27 +380,6 @@ void child_registry::reap(std::uint64_t on_loop_id) noexcept
     // Else it is dead but traced: its tracer goes first, and the kernel reports it once more.
 }
 
-void child_registry::keep(const child_exit& exit)
-{
-    take_kept(exit.pid());
-    kept_.emplace_back(fork_generation(), exit);
-    if (kept_.size() > most_kept)
-        kept_.pop_front();
-}
-
-std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
-{
-    for (auto i = kept_.begin(); i != kept_.end(); ++i)
-    {
-        if (i->second.pid() != pid || i->first != fork_generation())
-            continue;
-        const child_exit exit = i->second;
-        kept_.erase(i);
-        return exit;
-    }
-    return std::nullopt;
-}
-
 void child_registry::remove_watcher() noexcept
 {
     if (--watchers_ > 0)
@@ -289,6 +397,19 @@ void child_registry::add_service(wait_service& service)
 void child_registry::remove_service(wait_service& service) noexcept
 {
     services_.remove(&service);
+}
+
+condemned_waits::~condemned_waits()
+{
+    child_registry& registry = child_registry::instance();
+    for (;;)
+    {
+        ended_wait end; // destroyed after the lock is gone
+        const std::lock_guard lock(registry.mutex);
+        if (waits_.empty())
+            return;
+        registry.take(waits_.front()).swap(end);
+    }
 }
 
 } // namespace detail
