@@ -91,25 +91,12 @@ private:
 class holder
 {
 public:
-    holder() = default;
-    holder(const holder&) = delete;
-    holder& operator=(const holder&) = delete;
-
-    // Not in a forked child, where its threads are not; nor on one of them, which called exit().
-    ~holder()
-    {
-        background* const present = present_.load();
-        if (present != nullptr && present->is_ours() &&
-            !present->loop.get_executor().running_in_this_thread())
-            delete present;
-    }
-
     asio::io_context& loop()
     {
         background* const found = present_.load(std::memory_order_acquire);
         if (found != nullptr && found->is_ours())
             return found->loop;
-        const std::lock_guard lock(making());
+        const std::lock_guard lock(making_);
         background* present = present_.load(std::memory_order_acquire);
         if (present == nullptr || !present->is_ours())
         {
@@ -120,26 +107,50 @@ public:
         return present->loop;
     }
 
-private:
-    static std::mutex& making()
+    // Not in a forked child, where its threads are not; nor on one of them, which called exit().
+    void end()
     {
-        static std::mutex& it = []() -> std::mutex& {
-            auto& made = *new std::mutex;
-            hold_around_fork(made);
+        background* const present = present_.load();
+        if (present == nullptr || !present->is_ours() ||
+            present->loop.get_executor().running_in_this_thread())
+            return;
+        present_ = nullptr;
+        delete present;
+    }
+
+    // Never destroyed: watchers that die during static destruction may still want it.
+    static holder& instance()
+    {
+        static holder& it = []() -> holder& {
+            auto& made = *new holder;
+            hold_around_fork(made.making_);
             return made;
         }();
         return it;
     }
 
+private:
+    holder() = default;
+
+    std::mutex making_;
     std::atomic<background*> present_{nullptr};
+};
+
+// Joins the threads when the process ends.
+struct ender
+{
+    ender() = default;
+    ender(const ender&) = delete;
+    ender& operator=(const ender&) = delete;
+    ~ender() { holder::instance().end(); }
 };
 
 } // namespace
 
 asio::io_context& background_loop()
 {
-    static holder it;
-    return it.loop();
+    static const ender at_exit;
+    return holder::instance().loop();
 }
 
 } // namespace detail

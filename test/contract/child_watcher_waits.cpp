@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <tuple>
 
 using namespace test;
 using loops::error;
@@ -290,8 +291,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(tokens, Setup, setups)
     BOOST_TEST(record.result->exit().returncode() == 4);
     check_error([&] { refused.get(); }, error::not_a_child);
 
-    auto both = watcher->async_wait(child_that_exits(5), asio::as_tuple(asio::use_future));
-    const auto [ec, exit] = both.get();
-    BOOST_TEST(!ec);
-    BOOST_TEST(exit.returncode() == 5);
+    auto both = watcher->async_wait(child_that_exits(5), asio::as_tuple(asio::deferred));
+    std::atomic<int> code{-1};
+    std::move(both)([&](const std::tuple<loops::error_code, loops::child_exit>& ended) {
+        code = std::get<0>(ended) ? -2 : std::get<1>(ended).returncode();
+    });
+    Setup::run(loop);
+    BOOST_TEST(code == 5);
 }
