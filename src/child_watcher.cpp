@@ -11,40 +11,60 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/errc.hpp>
 
+#include <cstdint>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <utility>
-#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
-using erased_handler = child_watcher::wait_handler;
+// A handler that a watcher was given and that has not run.
+struct added_handler
+{
+    child_watcher::wait_handler handler;
+    bool registered = false; // false while the watcher may still refuse it
+};
 
-// The handlers that a watcher was given and that have not run. Guarded by the registry's mutex,
-// which a fork leaves in order; no handler is called or destroyed with it held.
+using added_handlers = std::map<std::pair<pid_type, std::uint64_t>, added_handler>;
+
+// The handlers of a watcher. Guarded by the registry's mutex, which a fork leaves in order; no
+// handler is called or destroyed with it held.
 class handler_table
 {
 public:
-    // Two for one pid are there only while the second is being registered.
-    std::map<std::pair<pid_type, std::uint64_t>, erased_handler> handlers;
+    added_handlers handlers;
     const unsigned generation = fork_generation();
     bool closed = false;
 
-    // Held while a handler is added or removed, hooks included, because those name it by its pid
-    // only; an override may add another one. Not to be touched in a forked child.
-    std::recursive_mutex changing;
-
-    std::vector<erased_handler> take(pid_type pid, std::uint64_t before)
+    // Those for `pid` with a number below `end`. Nodes move, and nothing is allocated.
+    void take(pid_type pid, std::uint64_t end, added_handlers& to) noexcept
     {
-        std::vector<erased_handler> taken;
-        const auto first = handlers.lower_bound({pid, 0});
-        const auto last = handlers.lower_bound({pid, before});
-        for (auto i = first; i != last; ++i)
-            taken.push_back(std::move(i->second));
-        handlers.erase(first, last);
-        return taken;
+        const auto last = handlers.lower_bound({pid, end});
+        for (auto next = handlers.lower_bound({pid, 0}); next != last;)
+            to.insert(handlers.extract(next++));
+    }
+
+    // The watcher took the handler: it takes the place of those before, and loses its own to one
+    // that was registered meanwhile. False: it has none, and its wait is to go.
+    bool settle(pid_type pid, std::uint64_t id, added_handlers& replaced) noexcept
+    {
+        take(pid, id, replaced);
+        const auto own = handlers.find({pid, id});
+        if (own == handlers.end())
+            return false;
+        own->second.registered = true;
+        for (auto later = std::next(own); later != handlers.end() && later->first.first == pid;
+             ++later)
+        {
+            if (!later->second.registered)
+                continue;
+            replaced.insert(handlers.extract(own));
+            return false;
+        }
+        return true;
     }
 
     error_code why_unusable() const noexcept
@@ -57,33 +77,57 @@ public:
 
 namespace {
 
-constexpr std::uint64_t any_token = ~std::uint64_t(0);
+constexpr std::uint64_t no_end = ~std::uint64_t(0);
+
+// What a function that throws does, as an error code.
+template <class Function>
+void report_to(error_code& ec, Function function)
+{
+    ec.clear();
+    try
+    {
+        function();
+    }
+    catch (const system_error& e)
+    {
+        ec = e.code();
+    }
+}
 
 } // namespace
 
-std::uint64_t next_handler_token() noexcept
+std::uint64_t next_handler_id() noexcept
 {
     return child_registry::instance().next_id();
 }
 
-void complete_handler(const std::shared_ptr<handler_table>& table, pid_type pid,
-    std::uint64_t token, const error_code& ec, const child_exit& exit)
+void complete_handler(const std::shared_ptr<handler_table>& table, pid_type pid, std::uint64_t id,
+    const error_code& ec, const child_exit& exit)
 {
-    erased_handler handler;
+    child_watcher::wait_handler handler;
     {
         child_registry& registry = child_registry::instance();
         const std::lock_guard lock(registry.mutex);
-        const auto found = table->handlers.find({pid, token});
+        const auto found = table->handlers.find({pid, id});
         if (found == table->handlers.end())
-        {
-            if (!ec)
-                registry.keep(exit);
             return;
-        }
-        handler.swap(found->second);
+        handler.swap(found->second.handler);
         table->handlers.erase(found);
+        registry.forget_handed_over(id);
     }
     std::move(handler)(ec, exit);
+}
+
+void abandon_handler(
+    const std::shared_ptr<handler_table>& table, pid_type pid, std::uint64_t id) noexcept
+{
+    added_handlers::node_type gone; // destroyed after the lock is gone
+    child_registry& registry = child_registry::instance();
+    const std::lock_guard lock(registry.mutex);
+    gone = table->handlers.extract({pid, id});
+    // Else whoever took it from the table sees to its exit.
+    if (gone)
+        registry.forget_handed_over(id);
 }
 
 } // namespace detail
@@ -108,103 +152,86 @@ void child_watcher::throw_unregistered(pid_type pid, const error_code& ec) const
                                 name() + "' on " + platform::describe_thread());
 }
 
+error_code child_watcher::why_unusable() const
+{
+    const std::lock_guard lock(detail::child_registry::instance().mutex);
+    return handlers_->why_unusable();
+}
+
 void child_watcher::start_wait(pid_type pid, wait_handler handler)
 {
-    error_code ec;
-    {
-        const std::lock_guard lock(detail::child_registry::instance().mutex);
-        ec = handlers_->why_unusable();
-    }
-    if (ec)
+    if (const error_code ec = why_unusable())
         detail::deliver(std::move(handler), ec);
     else
         do_async_wait(pid, std::move(handler));
 }
 
-void child_watcher::start_handler(pid_type pid, std::uint64_t token, wait_handler handler,
-    wait_handler completion, error_code& ec)
+void child_watcher::start_handler(
+    pid_type pid, handler_id id, wait_handler handler, wait_handler completion, error_code& ec)
 {
     std::mutex& mutex = detail::child_registry::instance().mutex;
-    std::vector<wait_handler> gone; // destroyed after the locks are gone
     {
         const std::lock_guard lock(mutex);
         ec = handlers_->why_unusable();
+        if (ec)
+            return;
+        handlers_->handlers[{pid, id}].handler.swap(handler);
     }
+    // Where this throws or refuses, it destroys the completion, and that the handler.
+    do_add_handler(pid, id, std::move(completion), ec);
     if (ec)
         return;
-    const std::lock_guard changing(handlers_->changing);
+    detail::added_handlers replaced; // destroyed after the lock is gone
+    bool stays = false;
     {
         const std::lock_guard lock(mutex);
-        handlers_->handlers.emplace(std::pair(pid, token), std::move(handler));
+        stays = handlers_->settle(pid, id, replaced);
     }
-    try
-    {
-        do_add_handler(pid, std::move(completion), ec);
-    }
-    catch (...)
-    {
-        const std::lock_guard lock(mutex);
-        if (auto added = handlers_->handlers.extract({pid, token}))
-            gone.push_back(std::move(added.mapped()));
-        throw;
-    }
-    const std::lock_guard lock(mutex);
-    if (!ec)
-        gone = handlers_->take(pid, token);
-    else if (auto added = handlers_->handlers.extract({pid, token}))
-        gone.push_back(std::move(added.mapped()));
+    if (!stays)
+        do_remove_handler(pid, id);
 }
 
 bool child_watcher::remove_child_handler(pid_type pid)
 {
-    std::vector<wait_handler> gone; // destroyed after the locks are gone
-    std::unique_lock changing(handlers_->changing, std::defer_lock);
-    if (handlers_->generation == detail::fork_generation())
-        changing.lock();
+    detail::added_handlers removed; // destroyed after the lock is gone
     {
         const std::lock_guard lock(detail::child_registry::instance().mutex);
-        gone = handlers_->take(pid, detail::any_token);
+        handlers_->take(pid, detail::no_end, removed);
     }
-    if (gone.empty())
-        return false;
-    do_remove_handler(pid);
-    return true;
+    for (const auto& each : removed)
+        do_remove_handler(pid, each.first.second);
+    return !removed.empty();
 }
 
 void child_watcher::attach_loop(asio::io_context& loop)
 {
-    error_code ec;
-    {
-        const std::lock_guard lock(detail::child_registry::instance().mutex);
-        ec = handlers_->why_unusable();
-    }
-    if (ec)
+    if (const error_code ec = why_unusable())
         detail::throw_error(
             ec, "attaching watcher '" + name() + "' to a loop on " + platform::describe_thread());
     do_attach(&loop);
 }
 
+void child_watcher::attach_loop(asio::io_context& loop, error_code& ec)
+{
+    detail::report_to(ec, [&] { attach_loop(loop); });
+}
+
 void child_watcher::attach_loop(std::nullptr_t)
 {
-    error_code ec;
-    {
-        const std::lock_guard lock(detail::child_registry::instance().mutex);
-        ec = handlers_->why_unusable();
-    }
-    if (ec)
+    if (const error_code ec = why_unusable())
         detail::throw_error(
             ec, "detaching watcher '" + name() + "' on " + platform::describe_thread());
     do_attach(nullptr);
 }
 
+void child_watcher::attach_loop(std::nullptr_t, error_code& ec)
+{
+    detail::report_to(ec, [&] { attach_loop(nullptr); });
+}
+
 bool child_watcher::is_active() const
 {
-    {
-        const std::lock_guard lock(detail::child_registry::instance().mutex);
-        if (handlers_->why_unusable())
-            return false;
-    }
-    return do_is_active();
+    return !why_unusable() && do_is_active();
 }
 
 void child_watcher::close()
@@ -217,13 +244,19 @@ void child_watcher::close()
     do_close();
 }
 
-void child_watcher::do_add_handler(pid_type pid, wait_handler handler, error_code& ec)
+void child_watcher::close(error_code& ec)
+{
+    detail::report_to(ec, [&] { close(); });
+}
+
+void child_watcher::do_add_handler(
+    pid_type pid, handler_id /*id*/, wait_handler handler, error_code& ec)
 {
     ec.clear();
     do_async_wait(pid, std::move(handler));
 }
 
-void child_watcher::do_remove_handler(pid_type) {}
+void child_watcher::do_remove_handler(pid_type, handler_id) {}
 
 void child_watcher::do_attach(asio::io_context*)
 {

@@ -349,6 +349,13 @@ std::shared_ptr<loop_record> record_of(asio::io_context& context)
     return asio::use_service<loop_service>(static_cast<asio::execution_context&>(context)).record();
 }
 
+std::shared_ptr<loop_record> known_record_of(asio::io_context& context)
+{
+    const bool known =
+        asio::has_service<loop_service>(static_cast<asio::execution_context&>(context));
+    return known ? record_of(context) : nullptr;
+}
+
 std::vector<std::shared_ptr<loop_record>> known_loops()
 {
     std::vector<std::shared_ptr<loop_record>> all;

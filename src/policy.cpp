@@ -183,8 +183,12 @@ std::shared_ptr<child_watcher> event_loop_policy::get_child_watcher()
 {
     check_open("asking for the child watcher");
     const std::lock_guard lock(core_->mutex);
-    if (!core_->watcher)
+    // The parent's is of no use in a forked child.
+    if (!core_->watcher || core_->watcher_generation != detail::fork_generation())
+    {
         core_->watcher = detail::make_default_child_watcher();
+        core_->watcher_generation = detail::fork_generation();
+    }
     return core_->watcher;
 }
 
@@ -194,6 +198,7 @@ void event_loop_policy::set_child_watcher(std::shared_ptr<child_watcher> watcher
     {
         const std::lock_guard lock(core_->mutex);
         core_->watcher.swap(watcher);
+        core_->watcher_generation = detail::fork_generation();
         if (core_->watcher == watcher)
             return;
     }

@@ -30,7 +30,7 @@ struct resource_usage
 /// What a return code is called where the true one was lost: no process can end with it.
 inline constexpr int returncode_lost = std::numeric_limits<int>::min();
 
-/// How a child ended. A small value; copy it.
+/// How a child ended. A small value; copy it. Thread safety is that of an `int`.
 class LOOPS_DECL child_exit
 {
 public:
@@ -43,7 +43,8 @@ public:
         : pid_(pid), status_(native_status), usage_(usage)
     {}
 
-    /// The child's process identifier; it may belong to another process by now.
+    /// The child's process identifier, which may belong to another process by now; 0 where there is
+    /// no exit, but an error.
     pid_type pid() const noexcept { return pid_; }
 
     /// Whether the child ended by itself, with an exit code.

@@ -11,13 +11,12 @@
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
+#include <new>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 namespace {
-
-constexpr std::size_t most_kept = 1024;
 
 // A handler with its result, on its way through an executor.
 struct bound_end
@@ -49,11 +48,28 @@ child_registry& child_registry::instance()
     return it;
 }
 
-child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid)
+child_registry::child_key child_registry::key_of(pid_type pid) noexcept
+{
+    return {fork_generation(), pid};
+}
+
+child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid, bool is_handler)
 {
     child_wait& wait = waits_[id];
     wait.id = id;
     wait.pid = pid;
+    wait.generation = fork_generation();
+    try
+    {
+        if (is_handler)
+            added_.emplace(key_of(pid), &wait);
+    }
+    catch (...)
+    {
+        waits_.erase(id);
+        throw;
+    }
+    wait.is_handler = is_handler;
     return wait;
 }
 
@@ -63,23 +79,58 @@ child_wait* child_registry::find_wait(std::uint64_t id) noexcept
     return found != waits_.end() ? &found->second : nullptr;
 }
 
-ended_wait child_registry::take(child_wait& wait) noexcept
+// Out of everything but the books.
+void child_registry::loosen(child_wait& wait) noexcept
 {
     if (wait.child != nullptr)
         untie(wait);
-    if (wait.in_ready.is_linked())
-        wait.service->remove_ready(wait);
-    if (wait.owner != nullptr)
-        wait.owner->forget(wait);
+    wait.in_stage.unlink();
+    if (wait.stage == wait_stage::kept_exit)
+        --kept_count_;
+    wait.service = nullptr;
+    wait.in_owner.unlink();
+    wait.owner = nullptr;
+}
+
+ended_wait child_registry::take(child_wait& wait) noexcept
+{
+    loosen(wait);
+    if (wait.is_handler)
+        drop_added(wait);
     ended_wait end = std::move(wait.end);
     waits_.erase(wait.id);
     return end;
 }
 
+void child_registry::condemn(child_wait& wait, stage_list& condemned) noexcept
+{
+    loosen(wait);
+    if (wait.is_handler)
+        drop_added(wait);
+    wait.stage = wait_stage::condemned;
+    condemned.push_back(wait);
+}
+
 child_record* child_registry::find_child(pid_type pid) noexcept
 {
-    const auto found = children_.find({fork_generation(), pid});
+    const auto found = children_.find(key_of(pid));
     return found != children_.end() ? &found->second : nullptr;
+}
+
+child_record* child_registry::add_child(pid_type pid, int pidfd)
+{
+    try
+    {
+        child_record& child = children_[key_of(pid)];
+        child.key = key_of(pid);
+        child.pidfd = pidfd;
+        return &child;
+    }
+    catch (...)
+    {
+        platform::close_descriptor(pidfd);
+        throw;
+    }
 }
 
 child_registry::answer child_registry::tie(child_wait& wait)
@@ -89,11 +140,12 @@ child_registry::answer child_registry::tie(child_wait& wait)
     // child, to us the number is.
     if (child != nullptr)
     {
-        if (const error_code gone = platform::check_child(child->pidfd))
+        const error_code gone = platform::check_child(child->pidfd);
+        if (gone && gone != boost::system::errc::no_child_process)
+            return {gone, std::nullopt};
+        if (gone)
         {
-            end_all(*child, gone == boost::system::errc::no_child_process
-                                ? make_error_code(error::child_status_lost)
-                                : gone);
+            end_all(*child, error::child_status_lost);
             child = nullptr;
         }
     }
@@ -115,19 +167,8 @@ child_registry::answer child_registry::tie(child_wait& wait)
             const auto kept = take_kept(wait.pid);
             return {kept ? error_code() : make_error_code(error::not_a_child), kept};
         }
-        take_kept(wait.pid); // that was another child, which had the number before
-        const std::pair<unsigned, pid_type> key{fork_generation(), wait.pid};
-        try
-        {
-            child = &children_[key];
-        }
-        catch (...)
-        {
-            platform::close_descriptor(pidfd);
-            throw;
-        }
-        child->key = key;
-        child->pidfd = pidfd;
+        child = add_child(wait.pid, pidfd);
+        forget_exits(wait.pid);
     }
     child->waits.push_back(wait);
     wait.child = child;
@@ -137,7 +178,7 @@ child_registry::answer child_registry::tie(child_wait& wait)
 void child_registry::untie(child_wait& wait) noexcept
 {
     child_record& child = *std::exchange(wait.child, nullptr);
-    child.waits.erase(child.waits.iterator_to(wait));
+    wait.in_child.unlink();
     if (wait.watched != nullptr)
         unwatch(wait);
     forget_if_unused(child);
@@ -163,7 +204,17 @@ error_code child_registry::watch(child_wait& wait, wait_service& service)
         made.id = id;
         made.child = &child;
         made.service = &service;
-        if (const error_code ec = service.watch(made))
+        error_code ec;
+        try
+        {
+            ec = service.watch(made);
+        }
+        catch (...)
+        {
+            on_loops_.erase(id);
+            throw;
+        }
+        if (ec)
         {
             on_loops_.erase(id);
             return ec;
@@ -182,37 +233,50 @@ void child_registry::unwatch(child_wait& wait) noexcept
     if (--on_loop.waits > 0)
         return;
     on_loop.service->unwatch(on_loop);
-    on_loop.child->loops.erase(on_loop.child->loops.iterator_to(on_loop));
-    on_loops_.erase(on_loop.id);
+    on_loops_.erase(on_loop.id); // and out of its lists
 }
 
-void child_registry::move(child_wait& wait, wait_service* to)
+void child_registry::move(child_wait& wait, wait_service* to) noexcept
 {
-    if (wait.service == to &&
-        (to == nullptr || wait.watched != nullptr || wait.in_ready.is_linked()))
-        return;
-    if (wait.child == nullptr)
+    if (wait.stage == wait_stage::pending)
     {
-        if (wait.in_ready.is_linked())
-            wait.service->remove_ready(wait);
+        if (to != nullptr && wait.service == to && wait.watched != nullptr)
+            return;
+        if (wait.watched != nullptr)
+            unwatch(wait);
+        wait.service = to;
+        if (to == nullptr)
+            return;
+        error_code ec;
+        try
+        {
+            ec = watch(wait, *to);
+        }
+        catch (const system_error& e)
+        {
+            ec = e.code();
+        }
+        catch (const std::bad_alloc&)
+        {
+            ec = make_error_code(boost::system::errc::not_enough_memory);
+        }
+        if (ec)
+            end(wait, ec);
+    }
+    else if (wait.stage == wait_stage::ended && wait.service != to)
+    {
+        wait.in_stage.unlink();
         wait.service = to;
         if (to != nullptr)
             to->push_ready(wait);
-        return;
     }
-    if (wait.watched != nullptr)
-        unwatch(wait);
-    wait.service = to;
-    if (to == nullptr)
-        return;
-    if (const error_code ec = watch(wait, *to))
-        end(wait, ec);
 }
 
 void child_registry::end(child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
 {
     if (wait.child != nullptr)
         untie(wait);
+    wait.stage = wait_stage::ended;
     wait.end.ec = ec;
     wait.end.exit = exit;
     if (wait.service != nullptr)
@@ -245,27 +309,6 @@ void child_registry::reap(std::uint64_t on_loop_id) noexcept
     else if (exit)
         end_all(child, error_code(), *exit);
     // Else it is dead but traced: its tracer goes first, and the kernel reports it once more.
-}
-
-void child_registry::keep(const child_exit& exit)
-{
-    take_kept(exit.pid());
-    kept_.emplace_back(fork_generation(), exit);
-    if (kept_.size() > most_kept)
-        kept_.pop_front();
-}
-
-std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
-{
-    for (auto i = kept_.begin(); i != kept_.end(); ++i)
-    {
-        if (i->second.pid() != pid || i->first != fork_generation())
-            continue;
-        const child_exit exit = i->second;
-        kept_.erase(i);
-        return exit;
-    }
-    return std::nullopt;
 }
 
 void child_registry::remove_watcher() noexcept

@@ -151,6 +151,9 @@ private:
 // The record of a loop; made, and the loop thereby known to Loops, at the first call for it.
 std::shared_ptr<loop_record> record_of(asio::io_context& context);
 
+// The same of a loop that is known; null where it is not.
+std::shared_ptr<loop_record> known_record_of(asio::io_context& context);
+
 // Every loop that Loops knows and that lives, in the order in which they became known.
 std::vector<std::shared_ptr<loop_record>> known_loops();
 

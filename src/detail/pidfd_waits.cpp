@@ -3,18 +3,20 @@
 
 #include "detail/pidfd_waits.hpp"
 
+#include "detail/background_loop.hpp"
 #include "detail/fork.hpp"
 #include "detail/log.hpp"
-#include "detail/loop_record.hpp"
 #include "detail/wait_service.hpp"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
+#include <algorithm>
+#include <new>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -29,29 +31,75 @@ struct cancel_wait
 
     void operator()(asio::cancellation_type type) const
     {
-        if (type == asio::cancellation_type::none)
-            return;
+        if (type != asio::cancellation_type::none && !cancel(nullptr))
+            cancel(&any_service()); // found with no lock held
+    }
+
+    // False where the wait is kept by a detached watcher: whoever cancels is waiting for the end,
+    // and there is to be a loop that delivers it.
+    bool cancel(wait_service* stand_in) const
+    {
+        condemned_waits homeless;
         child_registry& registry = child_registry::instance();
-        ended_wait loose;
-        {
-            const std::lock_guard lock(registry.mutex);
-            child_wait* const wait = registry.find_wait(id);
-            if (wait == nullptr || wait->child == nullptr)
-                return; // it has ended; the end is on its way
+        const std::lock_guard lock(registry.mutex);
+        child_wait* const wait = registry.find_wait(id);
+        if (wait == nullptr)
+            return true;
+        const bool pending = wait->stage == wait_stage::pending;
+        if (!pending && (wait->stage != wait_stage::ended || wait->service != nullptr))
+            return true; // its end is on its way
+        if (wait->service == nullptr && stand_in == nullptr)
+            return false;
+        if (pending)
             registry.end(*wait, asio::error::operation_aborted);
-            if (wait->service != nullptr)
-                return;
-            registry.take(*wait).swap(loose);
-        }
-        // Its watcher is detached, but whoever cancels is waiting for the end.
-        deliver(std::move(loose.handler), loose.ec);
+        if (wait->service == nullptr && stand_in->is_shut())
+            homeless.add(*wait);
+        else if (wait->service == nullptr)
+            registry.move(*wait, stand_in);
+        return true;
     }
 };
 
+// Null where the system refuses what a service needs.
+wait_service* any_service_if_possible() noexcept
+{
+    try
+    {
+        return &any_service();
+    }
+    catch (...)
+    {
+        return nullptr;
+    }
+}
+
+// Without a service: that needs no descriptor.
+void complete_in_background(ended_wait end) noexcept
+{
+    try
+    {
+        asio::post(
+            background_loop(), [end = std::move(end)]() mutable { std::move(end).complete(); });
+    }
+    catch (...)
+    {
+        log("a pidfd watcher was closed with a wait kept, which was destroyed uncalled: there is "
+            "no "
+            "loop and no thread to deliver it");
+    }
+}
+
 void log_kept_back(pid_type pid) noexcept
 {
-    log("a wait for child " + std::to_string(pid) +
-        " was given to a detached pidfd watcher, and is kept until that is attached");
+    try
+    {
+        log("a wait for child " + std::to_string(pid) +
+            " was given to a detached pidfd watcher, and is kept until that is attached");
+    }
+    catch (const std::bad_alloc&)
+    {
+        log("a wait was given to a detached pidfd watcher, and is kept until that is attached");
+    }
 }
 
 } // namespace
@@ -74,154 +122,173 @@ error_code pidfd_waits::why_unusable() const noexcept
     return closed_ ? make_error_code(error::watcher_closed) : error_code();
 }
 
-wait_service* pidfd_waits::service_for(const destination& to, wait_service* fallback) const noexcept
-{
-    if (to.service != nullptr)
-        return to.service;
-    if (attached_ != nullptr)
-        return attached_;
-    return detached_ && !to.executor ? nullptr : fallback;
-}
-
-bool pidfd_waits::wants_fallback() const
+bool pidfd_waits::has_no_loop() const
 {
     const std::lock_guard lock(registry_.mutex);
-    return attached_ == nullptr;
+    return attached_ == nullptr && !detached_;
+}
+
+// For handlers without an executor, while the watcher was never attached. With no lock held.
+wait_service* pidfd_waits::stand_in(const destination& to, error_code& ec) const
+{
+    if (to.executor || !has_no_loop())
+        return nullptr;
+    if (wait_service* const found = existing_service())
+        return found;
+    ec = error::no_running_event_loop;
+    return &wait_service::of_background();
+}
+
+pidfd_waits::place pidfd_waits::find_place(
+    const destination& to, wait_service* stand_in, const error_code& ec) const noexcept
+{
+    place at;
+    if (to.executor)
+        at.service = to.service;
+    else if (attached_ != nullptr)
+        at.service = attached_;
+    else if (!detached_)
+    {
+        at.service = stand_in;
+        at.ec = ec;
+    }
+    at.shut = to.shut || (at.service != nullptr && at.service->is_shut());
+    at.kept_back = at.service == nullptr && !at.shut;
+    return at;
 }
 
 // With the mutex held. From here on the wait ends by itself, whatever it meets.
-void pidfd_waits::enroll(std::uint64_t id, pid_type pid, child_watcher::wait_handler& handler,
-    const destination& to, asio::any_completion_executor work, wait_service* service,
-    bool is_handler)
+void pidfd_waits::enroll(std::uint64_t id, pid_type pid, ended_wait& fresh, const destination& to,
+    const place& at, bool is_handler)
 {
-    child_wait& wait = registry_.add_wait(id, pid);
+    child_wait& wait = registry_.add_wait(id, pid, is_handler);
+    wait.owner = this;
+    wait.has_executor = static_cast<bool>(to.executor);
+    child_registry::answer answer{at.ec, std::nullopt};
     try
     {
-        if (is_handler)
-            handlers_[pid] = &wait;
-        wait.is_handler = is_handler;
-        wait.end.executor = std::move(work);
-        wait.has_executor = static_cast<bool>(to.executor);
-        wait.follows_attachment = to.service == nullptr;
-        wait.owner = this;
-        waits_.push_back(wait);
-
-        auto [ec, kept] = registry_.tie(wait);
-        if (!ec && service != nullptr && !service->is_ours())
-            ec = error::forked;
-        if (!ec && !kept)
-            registry_.move(wait, service);
-        wait.end.handler.swap(handler);
-        if (ec || kept)
-        {
-            wait.service = service;
-            registry_.end(wait, ec, kept.value_or(child_exit()));
-        }
+        if (!answer.ec)
+            answer = registry_.tie(wait);
     }
     catch (...)
     {
         registry_.take(wait);
         throw;
     }
+    waits_.push_back(wait);
+    wait.end.swap(fresh);
+    if (is_handler && answer.ec == error::not_a_child)
+        answer.kept = exit_of_replaced(id, pid);
+    if (answer.kept)
+        answer.ec.clear();
+    if (!answer.ec && !answer.kept)
+    {
+        registry_.move(wait, at.service);
+        return;
+    }
+    wait.service = at.service;
+    registry_.end(wait, answer.ec, answer.kept.value_or(child_exit()));
+}
+
+// That of a handler whose completion is on its way to where it will not be wanted any more.
+std::optional<child_exit> pidfd_waits::exit_of_replaced(std::uint64_t id, pid_type pid) noexcept
+{
+    std::optional<child_exit> exit;
+    registry_.each_added(pid, [&](child_wait& wait) {
+        if (wait.owner == this && wait.id < id && wait.has_exit())
+            exit = wait.end.exit;
+    });
+    return exit;
 }
 
 void pidfd_waits::start(pid_type pid, child_watcher::wait_handler handler)
 {
     const destination to(handler);
-    wait_service* const fallback =
-        to.service == nullptr && wants_fallback() ? choose_service(to) : nullptr;
+    error_code ec;
+    wait_service* const other = stand_in(to, ec);
     const std::uint64_t id = registry_.next_id();
     // Before the wait can end: the slot goes with the handler.
     if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
         slot.assign(cancel_wait{id});
-    asio::any_completion_executor work = to.work();
-    error_code ec;
-    bool kept_back = false;
+    ended_wait fresh{std::move(handler), to.work(), {}, {}};
+    error_code unusable;
+    place at;
     {
         const std::lock_guard lock(registry_.mutex);
-        wait_service* const service = service_for(to, fallback);
-        kept_back = service == nullptr && detached_;
-        ec = why_unusable();
-        if (!ec && service == nullptr && !kept_back)
-            ec = error::no_running_event_loop;
-        if (!ec && service != nullptr && service->is_shut())
-            return; // destroyed with its loop, as Asio's operations are
-        if (!ec)
-            enroll(id, pid, handler, to, std::move(work), service, false);
+        at = find_place(to, other, ec);
+        unusable = why_unusable();
+        if (!unusable && at.service != nullptr && !at.service->is_ours())
+            unusable = error::forked;
+        if (!unusable && !at.shut) // else destroyed with its loop, as Asio's operations are
+            enroll(id, pid, fresh, to, at, false);
     }
-    if (ec)
-        deliver(std::move(handler), ec);
-    else if (kept_back)
+    if (unusable)
+        deliver(std::move(fresh.handler), unusable);
+    else if (at.kept_back)
         log_kept_back(pid);
 }
 
-error_code pidfd_waits::add(pid_type pid, child_watcher::wait_handler handler)
+error_code pidfd_waits::add(pid_type pid, std::uint64_t id, child_watcher::wait_handler handler)
 {
     const destination to(handler);
-    wait_service* const fallback =
-        to.service == nullptr && wants_fallback() ? choose_service(to) : nullptr;
-    ended_wait replaced; // destroyed after the lock is gone
-    asio::any_completion_executor work = to.work();
-    bool loopless = false;
-    bool kept_back = false;
+    error_code ec;
+    wait_service* const other = stand_in(to, ec);
+    ended_wait fresh{std::move(handler), to.work(), {}, {}};
+    condemned_waits replaced;
+    place at;
     {
         const std::lock_guard lock(registry_.mutex);
-        if (const error_code ec = why_unusable())
-            return ec;
-        wait_service* const service = service_for(to, fallback);
-        if (service != nullptr && service->is_shut())
+        at = find_place(to, other, ec);
+        if (const error_code unusable = why_unusable())
+            return unusable;
+        if (at.shut)
             return error::loop_closed;
-        loopless = service == nullptr && !detached_;
-        kept_back = service == nullptr && detached_;
-        take_handler(pid).swap(replaced);
-        if (!loopless)
-            enroll(registry_.next_id(), pid, handler, to, std::move(work), service, true);
+        if (at.service != nullptr && !at.service->is_ours())
+            return error::forked;
+        bool late = false;
+        registry_.each_added(
+            pid, [&](child_wait& wait) { late |= wait.owner == this && wait.id > id; });
+        if (late)
+            return {};
+        enroll(id, pid, fresh, to, at, true);
+        registry_.each_added(pid, [&](child_wait& wait) {
+            if (wait.owner == this && wait.id < id)
+                replaced.add(wait);
+        });
     }
-    if (loopless)
-        deliver(std::move(handler), error::no_running_event_loop);
-    else if (kept_back)
+    if (at.kept_back)
         log_kept_back(pid);
     return {};
 }
 
-ended_wait pidfd_waits::take_handler(pid_type pid) noexcept
-{
-    const auto found = handlers_.find(pid);
-    return found != handlers_.end() ? registry_.take(*found->second) : ended_wait();
-}
-
-void pidfd_waits::remove(pid_type pid)
+void pidfd_waits::remove(std::uint64_t id)
 {
     ended_wait removed; // destroyed after the lock is gone
     const std::lock_guard lock(registry_.mutex);
-    take_handler(pid).swap(removed);
-    if (!removed.ec && removed.exit.pid() != 0)
-        registry_.keep(removed.exit);
+    if (child_wait* const wait = registry_.find_wait(id))
+        registry_.withdraw(*wait).swap(removed);
 }
 
 std::size_t pidfd_waits::attach(asio::io_context* loop, error_code& ec)
 {
-    const bool closed = loop != nullptr && record_of(*loop)->is_closed();
-    wait_service* const to = loop != nullptr && !closed ? &wait_service::of(*loop) : nullptr;
+    wait_service* const to = loop != nullptr ? wait_service::of(*loop) : nullptr;
     std::size_t kept_back = 0;
     const std::lock_guard lock(registry_.mutex);
     ec = why_unusable();
-    if (!ec && (closed || (to != nullptr && to->is_shut())))
+    if (!ec && loop != nullptr && (to == nullptr || to->is_shut()))
         ec = error::loop_closed;
     if (!ec && to != nullptr && !to->is_ours())
         ec = error::forked;
     if (ec)
         return 0;
-    if (attached_ != nullptr)
-        attached_->remove_attached(*this);
+    in_attached.unlink();
     attached_ = to;
     detached_ = to == nullptr;
     if (to != nullptr)
         to->add_attached(*this);
     for (child_wait& wait : waits_)
     {
-        // What has an executor of its own needs a loop only to watch: it keeps the one it has.
-        if (!wait.follows_attachment || (to == nullptr && wait.has_executor))
+        if (wait.has_executor || wait.stage == wait_stage::handed_over)
             continue;
         registry_.move(wait, to);
         kept_back += to == nullptr ? 1U : 0U;
@@ -237,46 +304,58 @@ bool pidfd_waits::is_active() const
 
 void pidfd_waits::close()
 {
-    std::vector<ended_wait> loose; // ends without a loop; destroyed after the lock is gone
-    {
-        const std::lock_guard lock(registry_.mutex);
-        if (std::exchange(closed_, true))
-            return;
-        const bool ours = generation_ == fork_generation();
-        if (attached_ != nullptr)
-            std::exchange(attached_, nullptr)->remove_attached(*this);
-        while (!waits_.empty())
-        {
-            child_wait& wait = waits_.front();
-            forget(wait);
-            if (wait.child != nullptr)
-                registry_.end(wait, ours ? make_error_code(asio::error::operation_aborted)
-                                         : make_error_code(error::forked));
-            if (wait.service == nullptr)
-                loose.push_back(registry_.take(wait));
-        }
-        registry_.remove_watcher();
-        if (!ours)
-            return;
-    }
-    for (ended_wait& end : loose)
-        deliver(std::move(end.handler), end.ec, end.exit);
-}
-
-void pidfd_waits::forget(child_wait& wait) noexcept
-{
-    waits_.erase(waits_.iterator_to(wait));
-    wait.owner = nullptr;
-    if (!wait.is_handler)
+    condemned_waits doomed;
+    std::unique_lock lock(registry_.mutex);
+    if (std::exchange(closed_, true))
         return;
-    const auto found = handlers_.find(wait.pid);
-    if (found != handlers_.end() && found->second == &wait)
-        handlers_.erase(found);
+    const bool ours = generation_ == fork_generation();
+    in_attached.unlink();
+    attached_ = nullptr;
+    const auto is_kept_back = [](const child_wait& wait) {
+        return wait.stage != wait_stage::handed_over && wait.service == nullptr;
+    };
+    wait_service* stand_in = nullptr;
+    if (ours && std::any_of(waits_.begin(), waits_.end(), is_kept_back))
+    {
+        lock.unlock(); // it is closed: there are only fewer afterwards
+        stand_in = any_service_if_possible();
+        lock.lock();
+    }
+    while (!waits_.empty())
+    {
+        child_wait& wait = waits_.front();
+        wait.in_owner.unlink();
+        wait.owner = nullptr;
+        if (wait.stage == wait_stage::handed_over)
+            continue;
+        if (wait.stage == wait_stage::pending)
+            registry_.end(wait, ours ? make_error_code(asio::error::operation_aborted)
+                                     : make_error_code(error::forked));
+        if (wait.service != nullptr)
+            continue;
+        if (stand_in != nullptr && !stand_in->is_shut())
+        {
+            registry_.move(wait, stand_in);
+        }
+        else if (ours)
+        {
+            ended_wait end = registry_.take(wait);
+            lock.unlock();
+            complete_in_background(std::move(end));
+            lock.lock();
+        }
+        else
+        {
+            doomed.add(wait);
+        }
+    }
+    registry_.remove_watcher();
 }
 
 void pidfd_waits::lose_loop() noexcept
 {
-    std::exchange(attached_, nullptr)->remove_attached(*this);
+    in_attached.unlink();
+    attached_ = nullptr;
     detached_ = true;
 }
 

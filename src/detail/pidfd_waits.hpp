@@ -14,7 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <optional>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -35,30 +35,40 @@ public:
 
     void start(pid_type pid, child_watcher::wait_handler handler);
 
-    // Takes the place of what was added for the pid before. The error is the only completion.
-    error_code add(pid_type pid, child_watcher::wait_handler handler);
+    // Takes the place of what was added for the pid before; its exit, too, where it has one. There
+    // may be one with a greater number already: that takes the place of this one.
+    error_code add(pid_type pid, std::uint64_t id, child_watcher::wait_handler handler);
 
     // What has an exit by then, has it kept.
-    void remove(pid_type pid);
+    void remove(std::uint64_t id);
 
-    // Gives how many waits are kept for the next attachment, or loop_closed.
+    // Gives how many waits are kept for the next attachment, or an error.
     std::size_t attach(asio::io_context* loop, error_code& ec);
     bool is_active() const;
     void close();
 
-    // For the registry and the services, with the mutex held.
-    void forget(child_wait& wait) noexcept;
+    // For the services, with the mutex held.
     void lose_loop() noexcept;
     list_hook in_attached;
 
 private:
+    // Where a wait goes, and what it ends with at once.
+    struct place
+    {
+        wait_service* service = nullptr;
+        error_code ec;
+        bool kept_back = false; // by the detached watcher
+        bool shut = false;      // its loop is closed
+    };
+
     error_code why_unusable() const noexcept;
-    wait_service* service_for(const destination& to, wait_service* fallback) const noexcept;
-    bool wants_fallback() const;
-    void enroll(std::uint64_t id, pid_type pid, child_watcher::wait_handler& handler,
-        const destination& to, asio::any_completion_executor work, wait_service* service,
-        bool is_handler);
-    ended_wait take_handler(pid_type pid) noexcept;
+    bool has_no_loop() const;
+    wait_service* stand_in(const destination& to, error_code& ec) const;
+    place find_place(
+        const destination& to, wait_service* stand_in, const error_code& ec) const noexcept;
+    void enroll(std::uint64_t id, pid_type pid, ended_wait& fresh, const destination& to,
+        const place& at, bool is_handler);
+    std::optional<child_exit> exit_of_replaced(std::uint64_t id, pid_type pid) noexcept;
 
     child_registry& registry_;
     const unsigned generation_;
@@ -66,7 +76,6 @@ private:
     bool detached_ = false;
     bool closed_ = false;
     linked_list<child_wait, &child_wait::in_owner> waits_;
-    std::unordered_map<pid_type, child_wait*> handlers_;
 };
 
 } // namespace detail

@@ -32,6 +32,7 @@ public:
     exception_action action;
     std::vector<std::function<void()>> drain_hooks;
     std::shared_ptr<child_watcher> watcher;
+    unsigned watcher_generation = 0; // the fork generation it belongs to
 
     std::atomic<bool> closed{false};
     // The process had the policy, and has another one now.

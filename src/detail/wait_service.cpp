@@ -7,20 +7,21 @@
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 
+#include "detail/background_loop.hpp"
 #include "detail/fork.hpp"
+#include "detail/loop_record.hpp"
 #include "detail/thread_state.hpp"
 #include "platform/linux/pidfd.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
-#include <boost/asio/system_executor.hpp>
+#include <boost/system/errc.hpp>
 
 #include <array>
 #include <utility>
-#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -30,52 +31,35 @@ namespace {
 // How many exits one turn takes before the loop's other handlers have theirs.
 constexpr std::size_t batch = 64;
 
-class loop_wait_service final : public wait_service
-{
-public:
-    using key_type = loop_wait_service;
-    static asio::execution_context::id id;
-
-    // Only of() asks for this service, and only of an io_context.
-    explicit loop_wait_service(asio::execution_context& owner)
-        : wait_service(owner, static_cast<asio::io_context&>(owner).get_executor())
-    {}
-};
-
-class system_wait_service final : public wait_service
-{
-public:
-    using key_type = system_wait_service;
-    static asio::execution_context::id id;
-
-    explicit system_wait_service(asio::execution_context& owner)
-        : wait_service(owner, asio::system_executor())
-    {}
-};
-
-asio::execution_context::id loop_wait_service::id;
-asio::execution_context::id system_wait_service::id;
-
 } // namespace
 
-wait_service& wait_service::of(asio::io_context& loop)
+asio::execution_context::id wait_service::id;
+
+wait_service* wait_service::of(asio::io_context& loop)
 {
-    return asio::use_service<loop_wait_service>(static_cast<asio::execution_context&>(loop));
+    auto& context = static_cast<asio::execution_context&>(loop);
+    if (!asio::has_service<wait_service>(context))
+    {
+        // One made from here on would not be shut down.
+        const auto record = known_record_of(loop);
+        if (record != nullptr && record->is_closed())
+            return nullptr;
+    }
+    return &asio::use_service<wait_service>(context);
 }
 
-wait_service& wait_service::of_system()
+wait_service& wait_service::of_background()
 {
-    asio::execution_context& context =
-        asio::query(asio::system_executor(), asio::execution::context);
-    return asio::use_service<system_wait_service>(context);
+    return asio::use_service<wait_service>(
+        static_cast<asio::execution_context&>(background_loop()));
 }
 
-wait_service::wait_service(asio::execution_context& owner, const asio::any_io_executor& executor)
+wait_service::wait_service(asio::execution_context& owner)
     : service(owner),
       registry_(child_registry::instance()),
-      executor_(executor),
+      executor_(static_cast<asio::io_context&>(owner).get_executor()),
       // Here already, so that Asio's reactor is older than this service and survives it.
-      epoll_(executor),
+      epoll_(executor_),
       generation_(fork_generation())
 {}
 
@@ -93,16 +77,24 @@ error_code wait_service::open()
     error_code ec;
     if (epoll_.is_open())
         return ec;
+    registry_.add_service(*this);
     const int fd = platform::make_epoll(ec);
-    if (ec)
-        return ec;
-    epoll_.assign(fd, ec);
+    try
+    {
+        if (!ec)
+            epoll_.assign(fd, ec);
+    }
+    catch (...)
+    {
+        platform::close_descriptor(fd);
+        registry_.remove_service(*this);
+        throw;
+    }
     if (ec)
     {
         platform::close_descriptor(fd);
-        return ec;
+        registry_.remove_service(*this);
     }
-    registry_.add_service(*this);
     return ec;
 }
 
@@ -132,7 +124,7 @@ error_code wait_service::watch(child_on_loop& on_loop)
 
 void wait_service::unwatch(child_on_loop& on_loop) noexcept
 {
-    watched_.erase(watched_.iterator_to(on_loop));
+    on_loop.in_service.unlink();
     // In a forked child that did not tell the loop, the epoll is the parent's too.
     if (is_ours())
         platform::epoll_remove(epoll_.native_handle(), on_loop.child->pidfd);
@@ -144,7 +136,8 @@ void wait_service::arm()
 {
     const std::uint64_t turn = turn_ + 1;
     epoll_.async_wait(asio::posix::descriptor_base::wait_read,
-        [this, turn](const error_code& ec) { on_readable(turn, ec); });
+        asio::bind_allocator(operation_allocator<void>(arm_memory_),
+            [this, turn](const error_code& ec) { on_readable(turn, ec); }));
     turn_ = turn;
     armed_ = true;
 }
@@ -158,6 +151,14 @@ void wait_service::disarm() noexcept
         epoll_.cancel(ignored);
 }
 
+void wait_service::take_exits() noexcept
+{
+    std::array<std::uint64_t, batch> ids{};
+    const std::size_t count = platform::epoll_take(epoll_.native_handle(), ids.data(), batch);
+    for (std::size_t i = 0; i < count; ++i)
+        registry_.reap(ids[i]);
+}
+
 void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
 {
     std::unique_lock<std::mutex> lock(registry_.mutex);
@@ -166,26 +167,24 @@ void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
     armed_ = false;
     reaping_ = true;
     if (ec)
-    {
-        while (!watched_.empty())
-            registry_.end_all(*watched_.front().child, ec);
-    }
+        end_pending(ec);
     else
+        take_exits();
+    try
     {
-        std::array<std::uint64_t, batch> ids{};
-        const std::size_t count = platform::epoll_take(epoll_.native_handle(), ids.data(), batch);
-        for (std::size_t i = 0; i < count; ++i)
-            registry_.reap(ids[i]);
+        if (!watched_.empty())
+            arm();
+    }
+    catch (...)
+    {
+        end_pending(make_error_code(boost::system::errc::not_enough_memory));
     }
     reaping_ = false;
-    if (!watched_.empty())
-        arm();
     deliver_one(std::move(lock));
 }
 
-void wait_service::push_ready(child_wait& wait)
+void wait_service::push_ready(child_wait& wait) noexcept
 {
-    wait.service = this;
     ready_.push_back(wait);
     // While reaping, this loop's thread delivers right after; and what a forked child does not
     // tell the loop of would reach the parent's.
@@ -193,21 +192,16 @@ void wait_service::push_ready(child_wait& wait)
         wake();
 }
 
-void wait_service::remove_ready(child_wait& wait) noexcept
+// Has memory of its own: it cannot fail.
+void wait_service::wake() noexcept
 {
-    ready_.erase(ready_.iterator_to(wait));
-}
-
-void wait_service::wake()
-{
-    if (woken_)
+    if (std::exchange(woken_, true))
         return;
-    asio::post(executor_, [this] {
+    asio::post(executor_, asio::bind_allocator(operation_allocator<void>(wake_memory_), [this] {
         std::unique_lock<std::mutex> lock(registry_.mutex);
         woken_ = false;
         deliver_one(std::move(lock));
-    });
-    woken_ = true;
+    }));
 }
 
 // One at a time: the others are on their way before the handler runs, so that it holds none of
@@ -216,16 +210,34 @@ void wait_service::deliver_one(std::unique_lock<std::mutex> lock)
 {
     if (ready_.empty())
         return;
-    ended_wait end = registry_.take(ready_.front());
+    ended_wait end = registry_.hand_over(ready_.front());
     if (!ready_.empty())
         wake();
     lock.unlock();
     std::move(end).complete();
 }
 
-void wait_service::remove_attached(pidfd_waits& watcher) noexcept
+template <class Function>
+void wait_service::each_pending(Function function)
 {
-    attached_.erase(attached_.iterator_to(watcher));
+    while (!watched_.empty())
+    {
+        child_record& child = *watched_.front().child;
+        auto next = child.waits.begin();
+        for (std::size_t left = watched_.front().waits; left > 0;)
+        {
+            child_wait& wait = *next++;
+            if (wait.service != this)
+                continue;
+            --left;
+            function(wait);
+        }
+    }
+}
+
+void wait_service::end_pending(const error_code& ec) noexcept
+{
+    each_pending([&](child_wait& wait) { registry_.end(wait, ec); });
 }
 
 void wait_service::close_if_idle() noexcept
@@ -241,27 +253,15 @@ void wait_service::close_if_idle() noexcept
 
 void wait_service::shutdown()
 {
-    std::vector<ended_wait> doomed; // destroyed after the lock is gone
+    condemned_waits doomed; // destroyed after the lock is gone
     const std::lock_guard lock(registry_.mutex);
     if (std::exchange(shut_, true))
         return;
     while (!attached_.empty())
         attached_.front().lose_loop();
-    while (!watched_.empty())
-    {
-        child_record& child = *watched_.front().child;
-        auto next = child.waits.begin();
-        for (std::size_t left = watched_.front().waits; left > 0;)
-        {
-            child_wait& wait = *next++;
-            if (wait.service != this)
-                continue;
-            --left;
-            doomed.push_back(registry_.take(wait));
-        }
-    }
+    each_pending([&](child_wait& wait) { doomed.add(wait); });
     while (!ready_.empty())
-        doomed.push_back(registry_.take(ready_.front()));
+        doomed.add(ready_.front());
     if (!epoll_.is_open())
         return;
     ++turn_;
@@ -290,19 +290,7 @@ void wait_service::notify_fork(asio::execution_context::fork_event event)
         platform::close_descriptor(epoll_.release());
         registry_.remove_service(*this);
     }
-    while (!watched_.empty())
-    {
-        child_record& child = *watched_.front().child;
-        auto next = child.waits.begin();
-        for (std::size_t left = watched_.front().waits; left > 0;)
-        {
-            child_wait& wait = *next++;
-            if (wait.service != this)
-                continue;
-            --left;
-            registry_.end(wait, error::forked);
-        }
-    }
+    end_pending(error::forked);
     generation_ = fork_generation();
     if (!ready_.empty())
     {
@@ -312,19 +300,18 @@ void wait_service::notify_fork(asio::execution_context::fork_event event)
 }
 
 destination::destination(const child_watcher::wait_handler& handler)
-    : executor(asio::get_associated_executor(
-          handler, asio::any_completion_executor(asio::system_executor())))
+    : executor(asio::get_associated_executor(handler, asio::any_completion_executor()))
 {
-    // The system executor is what a handler without an executor is said to have.
-    if (executor.target<asio::system_executor>() != nullptr)
-    {
-        executor = nullptr;
+    if (!executor)
         return;
-    }
     asio::io_context* const loop = io_context_of(executor);
     if (loop == nullptr)
+    {
+        service = &wait_service::of_background();
         return;
-    service = &wait_service::of(*loop);
+    }
+    service = wait_service::of(*loop);
+    shut = service == nullptr;
     const auto* const plain = executor.target<asio::io_context::executor_type>();
     runs_plainly = plain != nullptr && *plain == loop->get_executor();
 }
@@ -336,37 +323,47 @@ asio::any_completion_executor destination::work() const
     return asio::prefer(executor, asio::execution::outstanding_work.tracked);
 }
 
-wait_service* choose_service(const destination& to)
+wait_service* existing_service()
 {
-    if (to.service != nullptr)
-        return to.service;
     asio::io_context* loop = try_get_running_loop();
     if (loop == nullptr)
         loop = policy_of_this_thread()->existing_event_loop();
-    if (loop != nullptr)
-        return &wait_service::of(*loop);
-    return to.executor ? &wait_service::of_system() : nullptr;
+    return loop != nullptr ? wait_service::of(*loop) : nullptr;
 }
 
-void deliver(child_watcher::wait_handler handler, const error_code& ec, const child_exit& exit)
+wait_service& any_service()
+{
+    wait_service* const found = existing_service();
+    return found != nullptr ? *found : wait_service::of_background();
+}
+
+void deliver(child_watcher::wait_handler handler, const error_code& ec)
 {
     const destination to(handler);
-    wait_service* const service = choose_service(to);
-    ended_wait end{std::move(handler), to.work(), ec, exit};
-    if (service == nullptr)
-    {
-        // In a task of its own, because the system executor would run it inline.
-        asio::post(asio::system_executor(),
-            [end = std::move(end)]() mutable { std::move(end).complete(); });
+    if (to.shut)
         return;
-    }
+    wait_service& service = to.executor ? *to.service : any_service();
+    ended_wait end{std::move(handler), to.work(), ec, {}};
     child_registry& registry = child_registry::instance();
-    const std::lock_guard lock(registry.mutex);
-    if (service->is_shut())
-        return;
-    child_wait& wait = registry.add_wait(registry.next_id(), exit.pid());
-    wait.end.swap(end);
-    service->push_ready(wait);
+    {
+        const std::lock_guard lock(registry.mutex);
+        if (service.is_shut())
+            return;
+        if (service.is_ours())
+        {
+            child_wait& wait = registry.add_wait(registry.next_id(), 0, false);
+            wait.end.swap(end);
+            wait.service = &service;
+            registry.end(wait, ec);
+            return;
+        }
+    }
+    // A forked child did not tell the loop: what the service holds is for the parent's. Handed to
+    // the loop itself, it runs there as anything that is posted in the child.
+    if (!end.executor)
+        end.executor = service.get_executor();
+    asio::post(
+        service.get_executor(), [end = std::move(end)]() mutable { std::move(end).complete(); });
 }
 
 } // namespace detail

@@ -48,14 +48,15 @@ void pidfd_child_watcher::do_async_wait(pid_type pid, wait_handler handler)
     waits_->start(pid, std::move(handler));
 }
 
-void pidfd_child_watcher::do_add_handler(pid_type pid, wait_handler handler, error_code& ec)
+void pidfd_child_watcher::do_add_handler(
+    pid_type pid, handler_id id, wait_handler handler, error_code& ec)
 {
-    ec = waits_->add(pid, std::move(handler));
+    ec = waits_->add(pid, id, std::move(handler));
 }
 
-void pidfd_child_watcher::do_remove_handler(pid_type pid)
+void pidfd_child_watcher::do_remove_handler(pid_type /*pid*/, handler_id id)
 {
-    waits_->remove(pid);
+    waits_->remove(id);
 }
 
 void pidfd_child_watcher::do_attach(asio::io_context* loop)

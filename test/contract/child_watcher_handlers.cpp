@@ -147,30 +147,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_second_handler_replaces_the_first, Setup, setups
     BOOST_TEST(called.codes[child.pid()] == std::vector<int>{2});
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_refused_replacement_changes_nothing, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    watcher->attach_loop(loop);
-    calls called;
-    gated_child child(2);
-    watcher->add_child_handler(child.pid(), called.handler());
-    loops::error_code ec;
-    {
-        loops::event_loop closed;
-        auto executor = closed.get_executor();
-        auto elsewhere = Setup::make();
-        closed.close();
-        check_error([&] { elsewhere->attach_loop(closed); }, error::loop_closed);
-    }
-    watcher->add_child_handler(
-        0, [](pid_t, int) {}, ec);
-    child.let_go();
-    Setup::run(loop);
-    BOOST_TEST(called.codes[child.pid()] == std::vector<int>{2});
-}
-
 BOOST_AUTO_TEST_CASE_TEMPLATE(removed_while_the_child_lives, Setup, setups)
 {
     const child_ledger ledger;
@@ -192,89 +168,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_while_the_child_lives, Setup, setups)
     Setup::run(loop);
     BOOST_TEST(called.codes.empty());
     BOOST_TEST(record.result->exit().returncode() == 3);
-}
-
-// The exit is reaped and queued when the handler goes: it is kept for the next registration.
-BOOST_AUTO_TEST_CASE_TEMPLATE(removed_when_it_is_queued_already, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    asio::io_context other;
-    const auto watcher = Setup::make();
-    calls called;
-    gated_child child(4);
-    const recorder reaping;
-    watcher->add_child_handler(
-        child.pid(), asio::bind_executor(other.get_executor(), called.handler()));
-    watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), reaping));
-    child.let_go();
-    Setup::run(loop); // reaps, and queues the handler on the other loop
-    BOOST_TEST(reaping.result->exit().returncode() == 4);
-    BOOST_TEST(watcher->remove_child_handler(child.pid()));
-    Setup::run(other);
-    BOOST_TEST(called.codes.empty());
-
-    const recorder late;
-    watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), late));
-    Setup::run(loop);
-    BOOST_TEST(!late.result->ec());
-    BOOST_TEST(late.result->exit().returncode() == 4);
-    const recorder too_late;
-    watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), too_late));
-    Setup::run(loop);
-    BOOST_TEST((too_late.result->ec() == error::not_a_child));
-}
-
-// It left the watcher and waits in a strand's queue: removing it works even then.
-BOOST_AUTO_TEST_CASE_TEMPLATE(removed_when_it_waits_in_a_strand, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    auto strand = asio::make_strand(loop);
-    const auto watcher = Setup::make();
-    calls called;
-    const pid_t pid = child_that_exits(4);
-    until_dead(pid);
-    std::atomic<bool> removed{false};
-    watcher->add_child_handler(pid, asio::bind_executor(strand, called.handler()));
-    const recorder other;
-    asio::post(strand, [&] {
-        // Inside of the strand, so that the handler queues behind this.
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
-        while (std::chrono::steady_clock::now() < end)
-            std::this_thread::yield();
-        removed = watcher->remove_child_handler(pid);
-    });
-    Setup::run(loop);
-    BOOST_TEST((called.codes.empty() || !removed));
-    if (removed)
-    {
-        watcher->async_wait(pid, asio::bind_executor(loop.get_executor(), other));
-        Setup::run(loop);
-        BOOST_TEST(other.result->exit().returncode() == 4);
-    }
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_kept_exit_gives_way_to_a_live_child, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    asio::io_context other;
-    const auto watcher = Setup::make();
-    gated_child child(4);
-    const recorder reaping;
-    watcher->add_child_handler(
-        child.pid(), asio::bind_executor(other.get_executor(), [](pid_t, int) {}));
-    watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), reaping));
-    child.let_go();
-    Setup::run(loop);
-    watcher->remove_child_handler(child.pid());
-    // A handler takes a kept exit as a wait does.
-    calls called;
-    watcher->add_child_handler(
-        child.pid(), asio::bind_executor(loop.get_executor(), called.handler()));
-    Setup::run(loop);
-    BOOST_TEST(called.codes[child.pid()] == std::vector<int>{4});
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(close_ends_handlers, Setup, setups)
@@ -371,34 +264,4 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_handler_adds_the_next, Setup, setups)
     next(10);
     Setup::run(loop);
     BOOST_TEST(sum == 55);
-}
-
-// Threads that add, replace and remove while children end: each handler runs once or was removed.
-BOOST_AUTO_TEST_CASE_TEMPLATE(add_and_remove_at_a_time, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    watcher->attach_loop(loop);
-    for (std::size_t round = 0; round < rounds(30); ++round)
-    {
-        gated_child child(1);
-        std::atomic<int> runs{0};
-        std::atomic<int> removals{0};
-        const auto handler = [&](pid_t, int) { ++runs; };
-        watcher->add_child_handler(child.pid(), handler);
-        std::thread remover(
-            [&] { removals += watcher->remove_child_handler(child.pid()) ? 1 : 0; });
-        child.let_go();
-        Setup::run(loop);
-        remover.join();
-        BOOST_TEST(runs + removals == 1);
-        if (removals == 1)
-        {
-            const recorder late; // the status is still to be had, from the kernel or kept
-            watcher->async_wait(child.pid(), late);
-            Setup::run(loop);
-            BOOST_TEST(late.result->exit().returncode() == 1);
-        }
-    }
 }

@@ -4,13 +4,12 @@
 #define BOOST_TEST_MODULE child_watcher_loops
 
 #include <loops/event_loop.hpp>
-#include <loops/log.hpp>
 #include <loops/policy.hpp>
 
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
-#include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/log_capture.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,46 +17,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <cstdlib>
 #include <string>
 
 using namespace test;
 using loops::error;
-
-namespace {
-
-// What the log hook is told while this lives.
-class log_capture
-{
-public:
-    log_capture() : before_(loops::set_log_hook([this](std::string_view text) { said += text; })) {}
-    ~log_capture() { loops::set_log_hook(before_); }
-
-    std::string said;
-
-private:
-    loops::log_hook before_;
-};
-
-// The system's context makes its threads and descriptors once, and keeps them.
-void warm_up_system_context()
-{
-    static const bool warm = [] {
-        const auto watcher = pidfd::make();
-        watcher->async_wait(child_that_exits(0), asio::use_future).get();
-        return true;
-    }();
-    BOOST_REQUIRE(warm);
-}
-
-// To be destroyed uncalled.
-struct tells_its_end
-{
-    std::shared_ptr<int> alive = std::make_shared<int>();
-    void operator()(loops::error_code, const loops::child_exit&) const { std::abort(); }
-};
-
-} // namespace
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(which_loop_delivers, Setup, setups)
 {
@@ -99,7 +62,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_existing_loop_of_the_thread, Setup, setups)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(no_loop, Setup, setups)
 {
-    warm_up_system_context();
+    warm_up_background();
     const child_ledger ledger;
     const auto watcher = Setup::make();
     const recorder record;
@@ -142,7 +105,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(detached_it_keeps_what_is_pending, Setup, setups)
     {
         log_capture log;
         watcher->attach_loop(nullptr);
-        said = log.said;
+        said = log.said();
     }
     BOOST_TEST(said.find("2 waits") != std::string::npos);
     BOOST_TEST(!watcher->is_active());
@@ -157,7 +120,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(detached_it_keeps_what_is_pending, Setup, setups)
     {
         log_capture log;
         watcher->async_wait(other, late);
-        BOOST_TEST(log.said.find(std::to_string(other)) != std::string::npos);
+        BOOST_TEST(log.said().find(std::to_string(other)) != std::string::npos);
     }
     until_dead(other);
     watcher->attach_loop(second);
@@ -249,7 +212,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_loop_destroyed_with_waits, Setup, setups)
         queued.let_go();
         other.run_one();
     }
-    watcher->remove_child_handler(child.pid());
     for (const auto& one : alive)
         BOOST_TEST(one.expired());
     child.let_go();
@@ -335,7 +297,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(closed, Setup, setups_and_ways)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(destroyed_with_waits, Setup, setups)
 {
-    warm_up_system_context();
+    warm_up_background();
     const child_ledger ledger;
     asio::io_context loop;
     auto watcher = Setup::make();
@@ -360,91 +322,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(destroyed_with_waits, Setup, setups)
     BOOST_TEST(result->exit().returncode() == 5);
 }
 
-// A fork amid waits: the child of the fork can do nothing with the watcher, the parent notices
-// nothing.
-BOOST_AUTO_TEST_CASE_TEMPLATE(forked, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    auto watcher = Setup::make();
-    by_callback way;
-    gated_child child(5);
-    const auto result = way.start(*watcher, loop, child.pid());
-    loop.poll();
-    loop.notify_fork(asio::io_context::fork_prepare);
-    const int code = in_forked_child([&] {
-        loop.notify_fork(asio::io_context::fork_child);
-        const recorder late;
-        loops::error_code ec;
-        watcher->async_wait(child.pid(), asio::bind_executor(loop.get_executor(), late));
-        watcher->add_child_handler(child.pid(), late, ec);
-        loop.restart();
-        loop.run();
-        int wrong = 0;
-        wrong += result->ec() == error::forked ? 0 : 1;
-        wrong += late.result->ec() == error::forked ? 0 : 2;
-        wrong += ec == error::forked ? 0 : 4;
-        wrong += watcher->is_active() ? 8 : 0;
-        try
-        {
-            watcher->attach_loop(loop);
-            wrong += 16;
-        }
-        catch (const loops::system_error& e)
-        {
-            wrong += e.code() == error::forked ? 0 : 16;
-        }
-        watcher->remove_child_handler(child.pid());
-        watcher.reset();
-        // A watcher of the new process works, on the same loop.
-        const auto fresh = Setup::make();
-        const recorder record;
-        const pid_t grandchild = ::fork();
-        if (grandchild == 0)
-            ::_exit(3);
-        fresh->async_wait(grandchild, asio::bind_executor(loop.get_executor(), record));
-        loop.restart();
-        loop.run();
-        wrong += record.result->exit().returncode() == 3 ? 0 : 32;
-        return wrong;
-    });
-    loop.notify_fork(asio::io_context::fork_parent);
-    BOOST_TEST(code == 0);
-    BOOST_TEST(result->calls() == 0U);
-    child.let_go();
-    Setup::run(loop);
-    BOOST_TEST(result->exit().returncode() == 5);
-}
-
-// The same where the child of the fork does not tell the loop, and destroys everything.
-BOOST_AUTO_TEST_CASE_TEMPLATE(forked_and_destroyed, Setup, setups)
-{
-    const child_ledger ledger;
-    auto loop = std::make_unique<asio::io_context>();
-    auto watcher = Setup::make();
-    gated_child child(5);
-    const recorder record;
-    watcher->attach_loop(*loop);
-    watcher->async_wait(child.pid(), record);
-    watcher->add_child_handler(child.pid(), record);
-    loop->poll();
-    for (const bool watcher_first : {true, false})
-    {
-        const int code = in_forked_child([&] {
-            if (watcher_first)
-                watcher.reset();
-            loop.reset();
-            watcher.reset();
-            return static_cast<int>(record.result->calls());
-        });
-        BOOST_TEST(code == 0);
-    }
-    child.let_go();
-    Setup::run(*loop);
-    BOOST_TEST(record.result->calls() == 2U);
-    BOOST_TEST(record.result->exit().returncode() == 5);
-}
-
 BOOST_AUTO_TEST_CASE(the_watcher_of_a_policy)
 {
     const child_ledger ledger;
@@ -456,6 +333,14 @@ BOOST_AUTO_TEST_CASE(the_watcher_of_a_policy)
     watcher->async_wait(child_that_exits(1), asio::bind_executor(loop.get_executor(), record));
     loop.run();
     BOOST_TEST(record.result->exit().returncode() == 1);
-    loops::set_child_watcher(nullptr);
+    loops::set_child_watcher(watcher);
+    BOOST_TEST(watcher->is_active()); // the same one: it is not closed
+    const auto other = std::make_shared<loops::pidfd_child_watcher>();
+    loops::set_child_watcher(other);
     BOOST_TEST(!watcher->is_active());
+    BOOST_TEST(loops::get_child_watcher() == other);
+    loops::set_child_watcher(nullptr);
+    BOOST_TEST(!other->is_active());
+    BOOST_TEST(loops::get_child_watcher()->is_active());
+    loops::set_child_watcher(nullptr);
 }

@@ -8,6 +8,7 @@
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -15,6 +16,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <tuple>
 
 using namespace test;
 using loops::error;
@@ -24,74 +26,6 @@ namespace {
 thread_local bool registering = false;
 
 } // namespace
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(exit_codes, Setup, setups_and_ways)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    typename Setup::way way;
-    std::vector<std::pair<outcome_ptr, pid_t>> waits;
-    for (const int code : {0, 1, 42, 255})
-    {
-        const pid_t pid = child_that_exits(code);
-        waits.emplace_back(way.start(*watcher, loop, pid), pid);
-    }
-    Setup::run(loop);
-    way.finish();
-    int at = 0;
-    for (const int code : {0, 1, 42, 255})
-    {
-        const auto& [result, pid] = waits[static_cast<std::size_t>(at++)];
-        BOOST_TEST(result->calls() == 1U);
-        BOOST_TEST(!result->ec());
-        BOOST_TEST(result->exit().pid() == pid);
-        BOOST_TEST(result->exit().exited());
-        BOOST_TEST(result->exit().exit_code() == code);
-        BOOST_TEST(result->exit().returncode() == code);
-        BOOST_TEST(result->exit().native_status() == code << 8);
-        BOOST_TEST(result->exit().rusage().has_value());
-        BOOST_TEST(!result->exit().signaled());
-    }
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(signals, Setup, setups_and_ways)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    typename Setup::way way;
-    std::vector<outcome_ptr> results;
-    for (const int signal : {SIGKILL, SIGTERM, SIGSEGV, SIGRTMIN})
-        results.push_back(way.start(*watcher, loop, child_that_dies_of(signal)));
-    Setup::run(loop);
-    way.finish();
-    std::size_t at = 0;
-    for (const int signal : {SIGKILL, SIGTERM, SIGSEGV, SIGRTMIN})
-    {
-        const auto exit = results[at++]->exit();
-        BOOST_TEST(exit.signaled());
-        BOOST_TEST(!exit.exited());
-        BOOST_TEST(exit.term_signal() == signal);
-        BOOST_TEST(exit.returncode() == -signal);
-        BOOST_TEST(!exit.core_dumped());
-    }
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_child_that_is_dead_already, Setup, setups_and_ways)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    typename Setup::way way;
-    const pid_t pid = child_that_exits(3);
-    until_dead(pid);
-    const auto result = way.start(*watcher, loop, pid);
-    BOOST_TEST(result->calls() == 0U);
-    Setup::run(loop);
-    way.finish();
-    BOOST_TEST(result->exit().returncode() == 3);
-}
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(no_child, Setup, setups_and_ways)
 {
@@ -214,56 +148,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(many_children, Setup, setups_and_ways)
         BOOST_TEST(results[static_cast<std::size_t>(i)]->exit().returncode() == i);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_status_that_somebody_took, Setup, setups_and_ways)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    typename Setup::way way;
-    gated_child child(9);
-    const auto result = way.start(*watcher, loop, child.pid());
-    loop.poll();
-    BOOST_TEST(child.reap() == 9);
-    Setup::run(loop);
-    way.finish();
-    BOOST_TEST(result->calls() == 1U);
-    BOOST_TEST((result->ec() == error::child_status_lost));
-}
-
-// The number goes to another child while a wait for the first is still there.
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_second_registration_finds_the_status_taken, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    gated_child child;
-    by_callback way;
-    const auto before = way.start(*watcher, loop, child.pid());
-    child.reap();
-    const auto after = way.start(*watcher, loop, child.pid());
-    Setup::run(loop);
-    BOOST_TEST((before->ec() == error::child_status_lost));
-    BOOST_TEST((after->ec() == error::not_a_child));
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(children_that_the_kernel_reaps, Setup, setups)
-{
-    const child_ledger ledger;
-    asio::io_context loop;
-    const auto watcher = Setup::make();
-    struct sigaction ignore = {};
-    struct sigaction before = {};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGCHLD, &ignore, &before);
-    gated_child child;
-    by_callback way;
-    const auto result = way.start(*watcher, loop, child.pid());
-    child.let_go();
-    Setup::run(loop);
-    ::sigaction(SIGCHLD, &before, nullptr);
-    BOOST_TEST((result->ec() == error::child_status_lost));
-}
-
 BOOST_AUTO_TEST_CASE_TEMPLATE(never_inline, Setup, setups)
 {
     const child_ledger ledger;
@@ -295,6 +179,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(never_inline, Setup, setups)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(right_executor, Setup, setups)
 {
+    warm_up_background();
     const child_ledger ledger;
     asio::io_context loop;
     asio::io_context other;
@@ -391,6 +276,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_long_child_after_a_short_one, Setup, setups)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(tokens, Setup, setups)
 {
+    warm_up_background();
     const child_ledger ledger;
     asio::io_context loop;
     const auto watcher = Setup::make();
@@ -404,4 +290,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(tokens, Setup, setups)
     Setup::run(loop);
     BOOST_TEST(record.result->exit().returncode() == 4);
     check_error([&] { refused.get(); }, error::not_a_child);
+
+    auto both = watcher->async_wait(child_that_exits(5), asio::as_tuple(asio::deferred));
+    std::atomic<int> code{-1};
+    std::move(both)([&](const std::tuple<loops::error_code, loops::child_exit>& ended) {
+        code = std::get<0>(ended) ? -2 : std::get<1>(ended).returncode();
+    });
+    Setup::run(loop);
+    BOOST_TEST(code == 5);
 }

@@ -9,12 +9,17 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <filesystem>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +60,48 @@ inline pid_t child_that_dies_of(int signal)
             ::pause();
         return 0;
     });
+}
+
+// A child without a signal for its end, as clone() can make it.
+inline pid_t child_without_signal(int code)
+{
+    const pid_t pid = static_cast<pid_t>(::syscall(SYS_clone, 0, nullptr, nullptr, nullptr, 0));
+    if (pid == 0)
+        ::_exit(code);
+    require(pid > 0, "clone");
+    return pid;
+}
+
+// A child with a given number, which is free; nothing where the system does not let us choose.
+template <class Body>
+std::optional<pid_t> child_with_number(pid_t number, Body body)
+{
+    const int last = ::open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+    if (last < 0)
+        return std::nullopt;
+    const std::string before = std::to_string(number - 1);
+    std::optional<pid_t> made;
+    for (int i = 0; i < 100 && !made; ++i) // others start processes, too
+    {
+        if (::pwrite(last, before.data(), before.size(), 0) < 0)
+            break;
+        const pid_t pid = start_child(body);
+        if (pid == number)
+            made = pid;
+        else
+        {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+        }
+    }
+    ::close(last);
+    return made;
+}
+
+inline void skipped(const char* which, const char* why)
+{
+    std::printf("\nLOOPS_SKIPPED: %s: %s\n", which, why);
+    std::fflush(stdout);
 }
 
 // Waits until a child is dead, and leaves it to be reaped.

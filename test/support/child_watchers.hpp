@@ -82,6 +82,24 @@ private:
 
 using outcome_ptr = std::shared_ptr<outcome>;
 
+// The threads of the library, for waits that have no loop, are started once and kept: before a
+// ledger that would count them.
+inline void warm_up_background()
+{
+    static const bool warm = [] {
+        pidfd::make()->async_wait(child_that_exits(0), asio::use_future).get();
+        return true;
+    }();
+    BOOST_REQUIRE(warm);
+}
+
+// A handler that is to be destroyed uncalled, and tells when it is.
+struct tells_its_end
+{
+    std::shared_ptr<int> alive = std::make_shared<int>();
+    void operator()(loops::error_code, const loops::child_exit&) const { std::abort(); }
+};
+
 // A handler that writes down how it ended.
 struct recorder
 {

@@ -6,14 +6,17 @@
 #include "support/alloc/counted.hpp"
 #include "support/child_watchers.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
-#include <cstdio>
 #include <memory>
 #include <new>
+#include <optional>
+#include <utility>
 
 using namespace test;
 
@@ -65,12 +68,13 @@ struct store_allocator
 };
 
 // Waits for one child after the other, each from the handler of the one before, and counts what
-// is allocated from the eleventh on.
+// is allocated from the eleventh on. `bind` gives a handler its executor.
+template <class Bind>
 struct rounds_of_waits
 {
-    asio::io_context& loop;
     loops::child_watcher& watcher;
     store& memory;
+    Bind bind;
     int left = 60;
     std::size_t counted = 0;
 
@@ -79,37 +83,119 @@ struct rounds_of_waits
         const pid_t pid = child_that_exits(0);
         if (left == 50)
             counted = allocations();
-        auto handler = asio::bind_allocator(
-            store_allocator<void>(memory), asio::bind_executor(loop.get_executor(),
-                                               [this](loops::error_code, const loops::child_exit&) {
-                                                   if (--left > 0)
-                                                       next();
-                                                   else
-                                                       counted = allocations() - counted;
-                                               }));
-        watcher.async_wait(pid, std::move(handler));
+        watcher.async_wait(pid, asio::bind_allocator(store_allocator<void>(memory),
+                                    bind([this](loops::error_code, const loops::child_exit&) {
+                                        if (--left > 0)
+                                            next();
+                                        else
+                                            counted = allocations() - counted;
+                                    })));
     }
 };
 
-} // namespace
+template <class Bind>
+void check_steady_state(asio::io_context& loop, loops::child_watcher& watcher, Bind bind)
+{
+    const auto memory = std::make_unique<store>();
+    rounds_of_waits<Bind> rounds{watcher, *memory, bind};
+    asio::post(loop, [&] { rounds.next(); });
+    loop.run();
+    BOOST_TEST(rounds.left == 0);
+    BOOST_TEST(rounds.counted == 0U);
+    BOOST_TEST(memory->taken >= 60U);
+    BOOST_TEST(memory->live == 0);
+}
 
-BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing)
+template <class Bind>
+void check_bound(const char* name, Bind bind)
 {
     if (!counts_allocations())
     {
-        std::printf("LOOPS_SKIPPED: pidfd_alloc/the_steady_state_allocates_nothing: "
-                    "a sanitizer replaces the allocation functions\n");
+        skipped(name, "a sanitizer replaces the allocation functions");
         return;
     }
     const child_ledger ledger;
     asio::io_context loop(1);
     loops::pidfd_child_watcher watcher;
-    const auto memory = std::make_unique<store>();
-    rounds_of_waits rounds{loop, watcher, *memory};
-    asio::post(loop, [&] { rounds.next(); });
-    loop.run();
-    BOOST_TEST(allocations() > 100U); // it does count
-    BOOST_TEST(rounds.counted == 0U);
-    BOOST_TEST(memory->taken >= 60U);
-    BOOST_TEST(memory->live == 0);
+    check_steady_state(loop, watcher, [&](auto handler) { return bind(loop, std::move(handler)); });
 }
+
+} // namespace
+
+// In the steady state a wait allocates nothing but by the handler's allocator.
+
+BOOST_AUTO_TEST_CASE(on_the_loop)
+{
+    check_bound("pidfd_alloc/on_the_loop", [](asio::io_context& loop, auto handler) {
+        return asio::bind_executor(loop.get_executor(), std::move(handler));
+    });
+    BOOST_TEST((!counts_allocations() || allocations() > 100U)); // it does count
+}
+
+BOOST_AUTO_TEST_CASE(on_an_erased_executor)
+{
+    check_bound("pidfd_alloc/on_an_erased_executor", [](asio::io_context& loop, auto handler) {
+        return asio::bind_executor(asio::any_io_executor(loop.get_executor()), std::move(handler));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(on_a_strand)
+{
+    std::optional<asio::strand<asio::io_context::executor_type>> strand;
+    check_bound("pidfd_alloc/on_a_strand", [&](asio::io_context& loop, auto handler) {
+        if (!strand)
+            strand.emplace(loop.get_executor());
+        return asio::bind_executor(*strand, std::move(handler));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(on_an_erased_strand)
+{
+    asio::any_io_executor strand;
+    check_bound("pidfd_alloc/on_an_erased_strand", [&](asio::io_context& loop, auto handler) {
+        if (!strand)
+            strand = asio::make_strand(loop);
+        return asio::bind_executor(strand, std::move(handler));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(on_the_attached_loop)
+{
+    if (!counts_allocations())
+        return skipped(
+            "pidfd_alloc/on_the_attached_loop", "a sanitizer replaces the allocation functions");
+    const child_ledger ledger;
+    asio::io_context loop(1);
+    loops::pidfd_child_watcher watcher;
+    watcher.attach_loop(loop);
+    check_steady_state(loop, watcher, [](auto handler) { return handler; });
+}
+
+#if defined(LOOPS_HAS_COROUTINES)
+
+BOOST_AUTO_TEST_CASE(in_a_coroutine)
+{
+    if (!counts_allocations())
+        return skipped(
+            "pidfd_alloc/in_a_coroutine", "a sanitizer replaces the allocation functions");
+    const child_ledger ledger;
+    asio::io_context loop(1);
+    loops::pidfd_child_watcher watcher;
+    std::size_t counted = 1;
+    asio::co_spawn(
+        loop,
+        [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 60; ++i)
+            {
+                if (i == 10)
+                    counted = allocations();
+                co_await watcher.async_wait(child_that_exits(0), asio::use_awaitable);
+            }
+            counted = allocations() - counted;
+        },
+        asio::detached);
+    loop.run();
+    BOOST_TEST(counted == 0U);
+}
+
+#endif

@@ -100,6 +100,29 @@ BOOST_AUTO_TEST_CASE(a_fault_on_the_second_loop)
     BOOST_TEST(first->exit().returncode() == 3);
 }
 
+// One registration's bad luck is not that of the earlier ones.
+BOOST_AUTO_TEST_CASE(a_fault_at_the_second_registration)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    asio::io_context other;
+    loops::pidfd_child_watcher watcher;
+    gated_child child(3);
+    by_callback way;
+    const auto first = way.start(watcher, loop, child.pid());
+    outcome_ptr second;
+    {
+        const fault made("waitid", ENOMEM);
+        second = way.start(watcher, other, child.pid());
+    }
+    run(other, 1);
+    BOOST_TEST((second->ec() == code(ENOMEM)));
+    child.let_go();
+    run(loop, 1);
+    BOOST_TEST(!first->ec());
+    BOOST_TEST(first->exit().returncode() == 3);
+}
+
 BOOST_AUTO_TEST_CASE(a_fault_when_it_moves)
 {
     const child_ledger ledger;

@@ -6,14 +6,18 @@
 
 #include <loops/child_watcher.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/associator.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/system_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 
+#include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -46,38 +50,106 @@ private:
 };
 
 // Names an added handler; never used twice.
-LOOPS_DECL std::uint64_t next_handler_token() noexcept;
+LOOPS_DECL std::uint64_t next_handler_id() noexcept;
 
-// Calls the handler that the token names; it being gone, keeps the exit for the next registration.
+// Calls the handler that has this number, unless it was removed or replaced.
 LOOPS_DECL void complete_handler(const std::shared_ptr<handler_table>& table, pid_type pid,
-    std::uint64_t token, const error_code& ec, const child_exit& exit);
+    std::uint64_t id, const error_code& ec, const child_exit& exit);
+
+// Destroys the handler that has this number, if it is there.
+LOOPS_DECL void abandon_handler(
+    const std::shared_ptr<handler_table>& table, pid_type pid, std::uint64_t id) noexcept;
 
 // The wait's side of an added handler, which stays in the table until it is called: removing it
-// there is all that it takes to have it never run.
-struct handler_completion
+// there is all that it takes to have it never run. Destroyed uncalled, by a loop that goes or an
+// executor that throws, it takes the handler with it.
+class handler_completion
 {
-    std::shared_ptr<handler_table> table;
-    pid_type pid;
-    std::uint64_t token;
+public:
+    handler_completion(
+        std::shared_ptr<handler_table> table, pid_type pid, std::uint64_t id) noexcept
+        : table_(std::move(table)), pid_(pid), id_(id)
+    {}
 
-    void operator()(const error_code& ec, const child_exit& exit) const
+    handler_completion(handler_completion&&) noexcept = default;
+    handler_completion& operator=(handler_completion&&) = delete;
+
+    ~handler_completion()
     {
-        complete_handler(table, pid, token, ec, exit);
+        if (table_)
+            abandon_handler(table_, pid_, id_);
     }
+
+    void operator()(const error_code& ec, const child_exit& exit)
+    {
+        complete_handler(std::exchange(table_, nullptr), pid_, id_, ec, exit);
+    }
+
+private:
+    std::shared_ptr<handler_table> table_;
+    pid_type pid_;
+    std::uint64_t id_;
 };
+
+// What Asio calls a handler's executor where it has none.
+struct no_executor
+{};
+
+template <class Handler>
+using has_no_executor =
+    std::is_same<asio::associated_executor_t<Handler, no_executor>, no_executor>;
+
+// A handler with another executor that is equal to its own. asio::bind_executor() takes no handler
+// that it bound already.
+template <class Handler, class Executor>
+class handler_on
+{
+public:
+    handler_on(const Executor& executor, Handler&& handler)
+        : executor_(executor), handler_(std::move(handler))
+    {}
+
+    void operator()(const error_code& ec, child_exit exit)
+    {
+        std::move(handler_)(ec, std::move(exit));
+    }
+
+    const Executor& get_executor() const noexcept { return executor_; }
+    const Handler& handler() const noexcept { return handler_; }
+
+private:
+    Executor executor_;
+    Handler handler_;
+};
+
+// Erases a handler's type. A coroutine's executor is an asio::any_io_executor: erased once more it
+// would cost an allocation at each look, and hide that it is a loop's.
+template <class Handler>
+child_watcher::wait_handler erase_handler(Handler handler)
+{
+    using loop_executor = asio::io_context::executor_type;
+    if constexpr (std::is_same_v<asio::associated_executor_t<Handler>, asio::any_io_executor>)
+    {
+        const asio::any_io_executor executor = asio::get_associated_executor(handler);
+        if (const auto* const loop = executor.template target<loop_executor>())
+            return handler_on<Handler, loop_executor>(*loop, std::move(handler));
+        if (const auto* const strand = executor.template target<asio::strand<loop_executor>>())
+            return handler_on<Handler, asio::strand<loop_executor>>(*strand, std::move(handler));
+    }
+    return child_watcher::wait_handler(std::move(handler));
+}
 
 template <class Handler>
 child_watcher::wait_handler associate_as(const Handler& handler, handler_completion completion)
 {
-    using executor = asio::associated_executor_t<Handler>;
     auto with_allocator =
         asio::bind_allocator(asio::get_associated_allocator(handler), std::move(completion));
-    // What Asio gives where a handler has no executor. Not to be bound: the loop is to choose.
-    if constexpr (std::is_same_v<executor, asio::system_executor>)
+    // Asio would give the system executor; the loop is to choose.
+    if constexpr (has_no_executor<Handler>::value)
         return with_allocator;
     else
-        return asio::bind_executor(
-            asio::get_associated_executor(handler), std::move(with_allocator));
+        return erase_handler(
+            asio::bind_executor(asio::get_associated_executor(handler), std::move(with_allocator)));
 }
 
 } // namespace detail
@@ -88,7 +160,8 @@ auto child_watcher::async_wait(pid_type pid, CompletionToken&& token)
     check_pid(pid);
     return asio::async_initiate<CompletionToken, wait_signature>(
         [this](auto&& handler, pid_type child) {
-            start_wait(child, wait_handler(std::forward<decltype(handler)>(handler)));
+            start_wait(child, detail::erase_handler<std::decay_t<decltype(handler)>>(
+                                  std::forward<decltype(handler)>(handler)));
         },
         token, pid);
 }
@@ -114,10 +187,10 @@ void child_watcher::add_child_handler(pid_type pid, Handler&& handler, error_cod
         ec = asio::error::invalid_argument;
         return;
     }
-    const std::uint64_t token = detail::next_handler_token();
+    const handler_id id = detail::next_handler_id();
     wait_handler completion =
-        detail::associate_as(static_cast<const handler_type&>(handler), {handlers_, pid, token});
-    start_handler(pid, token,
+        detail::associate_as(static_cast<const handler_type&>(handler), {handlers_, pid, id});
+    start_handler(pid, id,
         wait_handler(detail::child_handler<handler_type>(pid, std::forward<Handler>(handler))),
         std::move(completion), ec);
 }
@@ -141,6 +214,34 @@ struct associator<Associator, loops::detail::child_handler<Handler>, Default>
         const loops::detail::child_handler<Handler>& handler, const Default& candidate) noexcept
     {
         return Associator<Handler, Default>::get(handler.handler(), candidate);
+    }
+};
+
+template <template <class, class> class Associator, class Handler, class Executor, class Default>
+struct associator<Associator, loops::detail::handler_on<Handler, Executor>, Default>
+    : Associator<Handler, Default>
+{
+    static auto get(const loops::detail::handler_on<Handler, Executor>& handler) noexcept
+    {
+        return Associator<Handler, Default>::get(handler.handler());
+    }
+
+    static auto get(const loops::detail::handler_on<Handler, Executor>& handler,
+        const Default& candidate) noexcept
+    {
+        return Associator<Handler, Default>::get(handler.handler(), candidate);
+    }
+};
+
+template <class Handler, class Executor, class Default>
+struct associated_executor<loops::detail::handler_on<Handler, Executor>, Default>
+{
+    using type = Executor;
+
+    static type get(const loops::detail::handler_on<Handler, Executor>& handler,
+        const Default& = Default()) noexcept
+    {
+        return handler.get_executor();
     }
 };
 

@@ -20,6 +20,18 @@ class pidfd_waits;
 /// does not grow with the number of children alive. Needs Linux 5.4.
 ///
 /// It needs no attachment. Several of them share the descriptors and what is reaped.
+///
+/// @par Descriptors
+/// Each child that is waited for has one, whoever waits on whatever loop, and each loop that watches
+/// children one for all of them, kept until the last watcher of the process is closed. Where the
+/// system has no more of them, a wait ends with what it said (`EMFILE`, `ENFILE`, ...).
+///
+/// @par Fork
+/// As the base class has it. Closing or destroying the watcher or its loops in a forked child
+/// changes nothing in the parent. A new watcher works there.
+///
+/// @par Thread safety
+/// As the base class has it.
 class LOOPS_DECL pidfd_child_watcher final : public child_watcher
 {
 public:
@@ -40,8 +52,8 @@ public:
 
 private:
     void do_async_wait(pid_type pid, wait_handler handler) override;
-    void do_add_handler(pid_type pid, wait_handler handler, error_code& ec) override;
-    void do_remove_handler(pid_type pid) override;
+    void do_add_handler(pid_type pid, handler_id id, wait_handler handler, error_code& ec) override;
+    void do_remove_handler(pid_type pid, handler_id id) override;
     void do_attach(asio::io_context* loop) override;
     bool do_is_active() const override;
     void do_close() override;

@@ -45,8 +45,10 @@ int wait_pidfd(int pidfd, siginfo_t& info, int options, rusage* usage) noexcept
     if (injected_fault("waitid"))
         return -1;
     info.si_pid = 0;
+    // Whatever signal the child sends when it ends: clone() may have been told another than SIGCHLD,
+    // or none.
     return static_cast<int>(
-        ::syscall(SYS_waitid, id_is_pidfd, pidfd, &info, options | WNOHANG, usage));
+        ::syscall(SYS_waitid, id_is_pidfd, pidfd, &info, options | WNOHANG | __WALL, usage));
 }
 
 // As waitpid() would have coded it.

@@ -18,6 +18,8 @@
 namespace {
 
 std::atomic<std::size_t> count{0};
+thread_local long until_refused = -1;
+thread_local bool refused_one = false;
 
 } // namespace
 
@@ -37,9 +39,38 @@ bool counts_allocations() noexcept
 #endif
 }
 
+refused_allocation::refused_allocation(long left) noexcept
+{
+    until_refused = left;
+}
+
+refused_allocation::~refused_allocation()
+{
+    until_refused = -1;
+}
+
+bool refused_allocation::came_to_it() noexcept
+{
+    return refused_one;
+}
+
 } // namespace test
 
 #if !defined(LOOPS_TEST_SANITIZED) && defined(__GLIBC__)
+
+namespace {
+
+bool refused() noexcept
+{
+    ++count;
+    if (until_refused < 0 || until_refused-- > 0)
+        return false;
+    refused_one = true;
+    errno = ENOMEM;
+    return true;
+}
+
+} // namespace
 
 // Operator new asks malloc or aligned_alloc; the memory is glibc's, so that its free() fits.
 extern "C" {
@@ -51,38 +82,32 @@ void* __libc_memalign(std::size_t alignment, std::size_t size);
 
 void* malloc(std::size_t size)
 {
-    ++count;
-    return __libc_malloc(size);
+    return refused() ? nullptr : __libc_malloc(size);
 }
 
 void* calloc(std::size_t number, std::size_t size)
 {
-    ++count;
-    return __libc_calloc(number, size);
+    return refused() ? nullptr : __libc_calloc(number, size);
 }
 
 void* realloc(void* old, std::size_t size)
 {
-    ++count;
-    return __libc_realloc(old, size);
+    return refused() ? nullptr : __libc_realloc(old, size);
 }
 
 void* aligned_alloc(std::size_t alignment, std::size_t size)
 {
-    ++count;
-    return __libc_memalign(alignment, size);
+    return refused() ? nullptr : __libc_memalign(alignment, size);
 }
 
 void* memalign(std::size_t alignment, std::size_t size)
 {
-    ++count;
-    return __libc_memalign(alignment, size);
+    return refused() ? nullptr : __libc_memalign(alignment, size);
 }
 
 int posix_memalign(void** result, std::size_t alignment, std::size_t size)
 {
-    ++count;
-    *result = __libc_memalign(alignment, size);
+    *result = refused() ? nullptr : __libc_memalign(alignment, size);
     return *result != nullptr ? 0 : ENOMEM;
 }
 }

@@ -15,6 +15,19 @@ std::size_t allocations() noexcept;
 // False where something else replaces those functions.
 bool counts_allocations() noexcept;
 
+// Refuses one allocation of this thread while it lives: the one after `left` others.
+class refused_allocation
+{
+public:
+    explicit refused_allocation(long left) noexcept;
+    refused_allocation(const refused_allocation&) = delete;
+    refused_allocation& operator=(const refused_allocation&) = delete;
+    ~refused_allocation();
+
+    // Whether this thread came that far, at any time.
+    static bool came_to_it() noexcept;
+};
+
 } // namespace test
 
 #endif

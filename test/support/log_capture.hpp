@@ -1,0 +1,43 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_TEST_SUPPORT_LOG_CAPTURE_HPP
+#define LOOPS_TEST_SUPPORT_LOG_CAPTURE_HPP
+
+#include <loops/log.hpp>
+
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace test {
+
+// What the log hook is told while this lives.
+class log_capture
+{
+public:
+    log_capture()
+        : before_(loops::set_log_hook([this](std::string_view text) {
+              const std::lock_guard lock(mutex_);
+              said_ += text;
+          }))
+    {}
+    log_capture(const log_capture&) = delete;
+    log_capture& operator=(const log_capture&) = delete;
+    ~log_capture() { loops::set_log_hook(before_); }
+
+    std::string said() const
+    {
+        const std::lock_guard lock(mutex_);
+        return said_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::string said_;
+    loops::log_hook before_;
+};
+
+} // namespace test
+
+#endif
