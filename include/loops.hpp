@@ -18,6 +18,7 @@
 #include <loops/log.hpp>
 #include <loops/loop_local.hpp>
 #include <loops/make_policy.hpp>
+#include <loops/parking.hpp>
 #include <loops/policy.hpp>
 #include <loops/policy/chooser.hpp>
 #include <loops/policy/default_policy.hpp>

@@ -7,6 +7,7 @@
 #include <loops/loop_local.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/parking_gate.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>
@@ -123,7 +124,13 @@ std::shared_ptr<event_loop_policy> loop_record::policy() const
 
 void loop_record::enter()
 {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (is_parked_here())
+    {
+        lock.unlock();
+        wait_while_parked();
+        lock.lock();
+    }
     if (closed_ || context() == nullptr)
         throw_error(error::loop_closed,
             "running " + describe() + " on " + platform::describe_thread() + "; make a new loop");

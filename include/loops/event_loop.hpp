@@ -321,7 +321,7 @@ LOOPS_DECL void set_event_loop(std::nullptr_t);
 LOOPS_DECL std::unique_ptr<event_loop> new_event_loop();
 
 /// Tells every loop that Loops knows that the process forks, as `execution_context::notify_fork`
-/// does for one. No loop may be running meanwhile.
+/// does for one. No other thread may be in a run meanwhile: see parking.
 ///
 /// After `fork_child` the loops can be run again, but none is current.
 ///

@@ -6,6 +6,7 @@
 #include <loops/lease.hpp>
 
 #include "contract/policy_suite.hpp"
+#include "support/arguments.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
 
@@ -13,7 +14,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <cstdlib>
+#include <string>
 #include <thread>
 
 #include <unistd.h>
@@ -129,15 +130,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_destroyed, Kind, test::all_kind
 // What exit() does in a child that did not mean to leave by _exit().
 BOOST_AUTO_TEST_CASE_TEMPLATE(the_child_exits, Kind, test::all_kinds)
 {
-    const int code = in_child([] {
-        const auto policy = Kind::make();
-        loops::set_event_loop_policy(policy);
-        policy->start();
-        policy->get_event_loop();
-        return in_child([] {
-            std::exit(7); // NOLINT(concurrency-mt-unsafe): there is but one thread
-            return 0;
-        });
+    const std::string helper = test::helper_path("exit_in_child");
+    const std::string policy = Kind::make()->name();
+    const int code = in_child([&] {
+        ::execl(helper.c_str(), helper.c_str(), policy.c_str(), nullptr);
+        return 99;
     });
     BOOST_TEST(code == 7);
 }

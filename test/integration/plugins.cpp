@@ -9,6 +9,8 @@
 #include <loops/event_loop.hpp>
 #include <loops/run.hpp>
 
+#include "support/arguments.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
@@ -24,23 +26,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-std::string path_of(const std::string& file)
-{
-    const auto& suite = boost::unit_test::framework::master_test_suite();
-    for (int i = 1; i < suite.argc; ++i)
-    {
-        const std::string path = suite.argv[i];
-        if (path.substr(path.rfind('/') + 1) == file)
-            return path.find('/') == std::string::npos ? "./" + path : path;
-    }
-    throw std::runtime_error("no " + file + " among the arguments after --");
-}
-
 class plugin
 {
 public:
     explicit plugin(const std::string& file)
-        : handle_(::dlopen(path_of(file).c_str(), RTLD_NOW | RTLD_LOCAL))
+        : handle_(::dlopen(test::helper_path(file).c_str(), RTLD_NOW | RTLD_LOCAL))
     {
         if (handle_ == nullptr)
             throw std::runtime_error(::dlerror());

@@ -7,6 +7,8 @@
 // "no zombie and no orphan" is "we have no child any more".
 
 #define BOOST_TEST_MODULE prefork_server
+#include "support/arguments.hpp"
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -53,19 +55,6 @@ using namespace std::chrono_literals;
 
 // Nothing is waited for any longer.
 constexpr std::chrono::seconds patience{20};
-
-std::string server_path()
-{
-    const auto& suite = boost::unit_test::framework::master_test_suite();
-    for (int i = 1; i < suite.argc; ++i)
-    {
-        const std::string path = suite.argv[i];
-        if (path.substr(path.rfind('/') + 1) == "prefork_server" &&
-            ::access(path.c_str(), X_OK) == 0)
-            return path;
-    }
-    throw std::runtime_error("no prefork_server among the arguments after --");
-}
 
 bool eventually(const std::function<bool()>& condition)
 {
@@ -169,7 +158,7 @@ private:
     {
         pipe_end out(made.out[1]);
         pipe_end err(made.err[1]);
-        const std::string path = server_path();
+        const std::string path = test::helper_path("prefork_server");
         std::vector<char*> pointers{const_cast<char*>(path.c_str())};
         for (const std::string& each : arguments)
             pointers.push_back(const_cast<char*>(each.c_str()));

@@ -72,7 +72,9 @@ bool refused() noexcept
 
 } // namespace
 
-// Operator new asks malloc or aligned_alloc; the memory is glibc's, so that its free() fits.
+// Operator new asks malloc or aligned_alloc; the memory is glibc's, so that its free() fits. Visible,
+// for the shared libraries shall find these.
+#pragma GCC visibility push(default)
 extern "C" {
 
 void* __libc_malloc(std::size_t size);
@@ -111,5 +113,6 @@ int posix_memalign(void** result, std::size_t alignment, std::size_t size)
     return *result != nullptr ? 0 : ENOMEM;
 }
 }
+#pragma GCC visibility pop
 
 #endif

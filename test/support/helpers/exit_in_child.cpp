@@ -1,0 +1,37 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+// usage: exit_in_child POLICY
+//
+// Has a policy of that description, forks, and calls exit(7) in the child; exits with what the
+// child did, or 1 where it did not end by itself. Not a test case, since Boost.Test does not live
+// through exit().
+
+#include <loops/event_loop.hpp>
+#include <loops/make_policy.hpp>
+
+#include <cstdlib>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(int count, char** arguments)
+{
+    if (count != 2)
+        return 2;
+    const auto policy = loops::make_policy(arguments[1]);
+    loops::set_event_loop_policy(policy);
+    policy->start();
+    loops::get_event_loop();
+    loops::select_event_loop();
+    const pid_t child = ::fork();
+    if (child == 0)
+    {
+        ::alarm(60);  // where it would hang
+        std::exit(7); // NOLINT(concurrency-mt-unsafe): there is but one thread
+    }
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, 0) != child)
+        return 3;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
