@@ -92,8 +92,8 @@ void crew::start_locked(lock_type& lock, asio::io_context& loop, const crew_thre
     if (closed_)
     {
         lock.unlock();
-        throw_error(error::policy_closed,
-            "starting thread '" + how.name + "' for " + record_of(loop)->describe());
+        // Not a word of the loop: whoever closed the policy may have destroyed it.
+        throw_error(error::policy_closed, "starting thread '" + how.name + "'");
     }
     const auto self = add_member(loop);
     self->own_thread = true;

@@ -198,9 +198,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(loops_run_again_in_the_child, Kind, test::all_kind
     policy->start();
     asio::io_context& selected = policy->select_event_loop();
     test::latch running;
-    asio::post(selected, [&] { running.count_down(); });
-    if (Kind::runs_its_loops)
+    if (policy->name() != "default") // which is run by nobody now
+    {
+        asio::post(selected, [&] { running.count_down(); });
         BOOST_REQUIRE(running.wait());
+    }
 
     event_loop loop;
     std::atomic<bool> fired{false};

@@ -444,11 +444,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Ki
     auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::hours(1));
     timer->async_wait([owned = std::move(owned), timer](const loops::error_code&) {});
     timer.reset();
+    test::latch posted;
     test::latch dropped;
-    asio::post(loop, [&dropped, policy = std::move(policy)]() mutable {
+    asio::post(loop, [&posted, &dropped, policy = std::move(policy)]() mutable {
+        posted.wait();
         policy.reset();
         dropped.count_down();
     });
+    posted.count_down();
     BOOST_TEST(dropped.wait());
     BOOST_TEST(test::eventually([&] { return watched.expired(); }));
 }

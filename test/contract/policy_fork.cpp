@@ -102,9 +102,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_closed, Kind, test::all_kinds)
     policy->start();
     policy->get_event_loop();
     test::latch inside;
-    asio::post(policy->select_event_loop(), [&] { inside.count_down(); });
-    if (Kind::runs_its_loops)
+    if (policy->name() != "default") // which is run by nobody now
+    {
+        asio::post(policy->select_event_loop(), [&] { inside.count_down(); });
         BOOST_REQUIRE(inside.wait());
+    }
     const int code = in_child([&] {
         policy->close();
         return policy->is_closed() ? 0 : 1;

@@ -73,7 +73,12 @@ BOOST_AUTO_TEST_CASE(a_stop_hook_may_throw_and_survive_the_pool)
     BOOST_CHECK_THROW(pool->join(), std::runtime_error);
     BOOST_TEST(*called == 2);
     pool->start();
-    asio::post(pool->loop(0), [&pool] { pool.reset(); }); // on one of its threads
+    test::latch posted;
+    asio::post(pool->loop(0), [&] {
+        posted.wait();
+        pool.reset(); // on one of its threads
+    });
+    posted.count_down();
     BOOST_TEST(test::eventually([&] { return *called == 4; }));
 }
 
