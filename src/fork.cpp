@@ -32,6 +32,18 @@ mutex_list& mutexes()
     return it;
 }
 
+struct left_things
+{
+    std::mutex mutex;
+    std::list<std::shared_ptr<void>> all;
+};
+
+left_things& left()
+{
+    static left_things& it = *new left_things;
+    return it;
+}
+
 // All or none: whoever holds one may wait for another, in whatever order.
 bool lock_all()
 {
@@ -97,10 +109,8 @@ fork_mutex::~fork_mutex()
 
 void leave_behind(std::shared_ptr<void> inherited) noexcept
 {
-    static std::mutex& mutex = *new std::mutex;
-    static auto& all = *new std::list<std::shared_ptr<void>>;
-    const std::lock_guard lock(mutex);
-    all.push_back(std::move(inherited));
+    const std::lock_guard lock(left().mutex);
+    left().all.push_back(std::move(inherited));
 }
 
 } // namespace detail

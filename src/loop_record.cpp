@@ -169,7 +169,7 @@ void loop_record::leave() noexcept
 
 // Asio does not tell why it stopped. Where nobody said so, a loop with work left was stopped by
 // somebody: taking a unit of work away from a loop stops it when that was the last one.
-bool loop_record::ran_out_of_work(asio::io_context& loop) noexcept
+bool loop_record::ran_out_of_work(asio::io_context& loop) const noexcept
 {
     if (!loop.stopped() || stopped_by_user_)
         return false;
@@ -335,7 +335,12 @@ void loop_record::remove_task(task_hook& task) noexcept
     if (!last || !finishing_ || context()->get_executor().running_in_this_thread())
         return;
     // What the runner waits for happened on a thread that does not run its loop.
-    asio::post(*context(), [] {});
+    try
+    {
+        asio::post(*context(), [] {});
+    }
+    catch (...) // no memory: whatever its loop runs next wakes it
+    {}
 }
 
 void loop_record::set_finishing(bool on)

@@ -80,6 +80,12 @@ gate& the_gate()
     return *present_gate();
 }
 
+// For a forked child: in the parent's, threads may wait.
+void renew_gate()
+{
+    present_gate() = new gate;
+}
+
 // How many runs of a loop this thread is in the middle of.
 std::size_t runs_here(const detail::loop_record& record)
 {
@@ -164,7 +170,7 @@ parking::~parking()
             }
         }
         detail::leave_behind(impl_->all);
-        present_gate() = new gate;
+        renew_gate();
         return;
     }
     {

@@ -123,7 +123,7 @@ private:
         std::shared_ptr<void> value;
     };
 
-    bool ran_out_of_work(asio::io_context& loop) noexcept;
+    bool ran_out_of_work(asio::io_context& loop) const noexcept;
 
     const std::uint64_t id_;
     std::atomic<asio::io_context*> context_;
