@@ -8,7 +8,6 @@
 
 #include "contract/policy_suite.hpp"
 #include "support/error_check.hpp"
-#include "support/forked.hpp"
 #include "support/latch.hpp"
 
 #include <boost/asio/detached.hpp>
@@ -454,36 +453,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Ki
     posted.count_down();
     BOOST_TEST(dropped.wait());
     BOOST_TEST(test::eventually([&] { return watched.expired(); }));
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(
-    in_a_forked_child_no_loop_is_running_or_current, Kind, test::all_kinds)
-{
-    const auto policy = Kind::make();
-    policy->start();
-    asio::io_context* const inherited = &policy->get_event_loop();
-    event_loop loop;
-    int code = -2;
-    asio::post(loop, [&] {
-        code = test::in_forked_child([&] {
-            if (loops::try_get_running_loop() == &loop)
-                return 1;
-            if (loop.is_running())
-                return 2;
-            // The parent's threads are not there to be joined or asked.
-            policy->stop();
-            policy->join();
-            if (!Kind::one_for_all_threads && policy->existing_event_loop() != nullptr)
-                return 3;
-            const policy_scope scope(policy);
-            if (!Kind::one_for_all_threads && &loops::get_event_loop() == inherited)
-                return 4;
-            return 0;
-        });
-    });
-    loop.run();
-    BOOST_TEST(code == 0);
-    BOOST_TEST(!loop.is_running());
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_main_task_runs_by_the_policy, Kind, test::all_kinds)

@@ -6,12 +6,12 @@
 #define BOOST_TEST_MODULE policy_ends
 #include <loops/error.hpp>
 #include <loops/event_loop.hpp>
-#include <loops/log.hpp>
 #include <loops/run.hpp>
 
 #include "contract/policy_suite.hpp"
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
+#include "support/log_capture.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,7 +21,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -34,31 +33,6 @@ using test::check_error;
 using namespace std::chrono_literals;
 
 namespace {
-
-class log_capture
-{
-public:
-    log_capture()
-        : before_(loops::set_log_hook([this](std::string_view text) {
-              const std::lock_guard lock(mutex_);
-              said_ += text;
-          }))
-    {}
-    log_capture(const log_capture&) = delete;
-    log_capture& operator=(const log_capture&) = delete;
-    ~log_capture() { loops::set_log_hook(before_); }
-
-    bool said(const std::string& what) const
-    {
-        const std::lock_guard lock(mutex_);
-        return said_.find(what) != std::string::npos;
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::string said_;
-    loops::log_hook before_;
-};
 
 // Has the policy made the loop that run() will run, and hands it out.
 asio::io_context& loop_of(loops::event_loop_policy& policy)
@@ -224,7 +198,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(put_back_it_is_closed_as_any, Kind, test::all_kind
     auto timer = std::make_shared<asio::steady_timer>(policy->get_event_loop(), 1h);
     timer->async_wait([alive = std::move(alive), timer](const loops::error_code&) {});
     timer.reset();
-    const log_capture log; // the loop dies with work
+    const test::log_capture log; // the loop dies with work
     policy->close();
     BOOST_TEST(watched.expired());
     loops::set_event_loop_policy(nullptr);
@@ -245,7 +219,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_that_nobody_asked_for_is_logged, Kind
 {
     if (!Kind::runs_its_loops)
         return; // run() throws it
-    const log_capture log;
+    const test::log_capture log;
     {
         const auto policy = Kind::make();
         test::latch inside;
@@ -256,7 +230,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_that_nobody_asked_for_is_logged, Kind
         BOOST_TEST(inside.wait());
         policy->close();
     }
-    BOOST_TEST(log.said("unheard of"));
+    BOOST_TEST(log.said().find("unheard of") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_drain_function_that_throws, Kind, test::all_kinds)

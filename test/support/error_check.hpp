@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <exception>
 #include <string>
 
 namespace test {
@@ -25,6 +26,15 @@ loops::error_code error_of(F f)
         return e.code();
     }
     return {};
+}
+
+// What an exception that was handed on holds, as a code.
+inline loops::error_code code_of(const std::exception_ptr& exception)
+{
+    return error_of([&] {
+        if (exception)
+            std::rethrow_exception(exception);
+    });
 }
 
 // Checks that `f` throws a system_error that equals `expected` and whose text has `word` in it.

@@ -10,6 +10,7 @@
 
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
+#include "support/tasks.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/detached.hpp>
@@ -26,92 +27,11 @@
 #include <utility>
 #include <vector>
 
-namespace asio = boost::asio;
 using loops::error;
 using loops::event_loop;
-using test::check_error;
 using namespace std::chrono_literals;
 
-namespace {
-
-event_loop& running_loop()
-{
-    return static_cast<event_loop&>(loops::get_running_loop());
-}
-
-// A task that waits for an hour, and once more for a moment after it was told to end.
-template <class Token>
-void spawn_slow_to_end(bool& ended, Token&& token)
-{
-    auto timer = std::make_shared<asio::steady_timer>(running_loop(), 1h);
-    loops::spawn(
-        running_loop().get_executor(),
-        [timer, &ended](auto done) {
-            auto end = std::make_shared<decltype(done)>(std::move(done));
-            timer->async_wait(asio::bind_cancellation_slot(
-                end->get_cancellation_slot(), [timer, end, &ended](loops::error_code) {
-                    timer->expires_after(5ms);
-                    timer->async_wait([timer, end, &ended](loops::error_code) {
-                        ended = true;
-                        (*end)();
-                    });
-                }));
-        },
-        std::forward<Token>(token));
-}
-
-// A task that waits for an hour, or ends at once when it is told to.
-template <class Token>
-void spawn_sleeper(Token&& token)
-{
-    auto timer = std::make_shared<asio::steady_timer>(running_loop(), 1h);
-    loops::spawn(
-        running_loop().get_executor(),
-        [timer](auto done) {
-            auto end = std::make_shared<decltype(done)>(std::move(done));
-            timer->async_wait(asio::bind_cancellation_slot(
-                end->get_cancellation_slot(), [timer, end](loops::error_code ec) { (*end)(ec); }));
-        },
-        std::forward<Token>(token));
-}
-
-// A task that ends with an exception of its own when it is told to end.
-void spawn_thrower(const char* what)
-{
-    auto timer = std::make_shared<asio::steady_timer>(running_loop(), 1h);
-    loops::spawn(
-        running_loop().get_executor(),
-        [timer, what](auto done) {
-            auto end = std::make_shared<decltype(done)>(std::move(done));
-            timer->async_wait(asio::bind_cancellation_slot(
-                end->get_cancellation_slot(), [timer, end, what](loops::error_code) {
-                    (*end)(std::make_exception_ptr(std::runtime_error(what)));
-                }));
-        },
-        asio::detached);
-}
-
-// Ends the main task once the tasks that it has spawned have started.
-void stop_soon()
-{
-    asio::post(running_loop(), [] { running_loop().request_stop(); });
-}
-
-template <class F>
-std::string what_is_thrown(F f)
-{
-    try
-    {
-        f();
-    }
-    catch (const std::exception& e)
-    {
-        return e.what();
-    }
-    return "nothing";
-}
-
-} // namespace
+using namespace test;
 
 BOOST_AUTO_TEST_SUITE(again)
 
@@ -453,137 +373,3 @@ BOOST_AUTO_TEST_CASE(a_loop_that_came_with_a_thread_is_taken_from_it)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
-
-#if defined(LOOPS_HAS_COROUTINES)
-
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
-BOOST_AUTO_TEST_SUITE(coroutines)
-
-namespace {
-
-asio::awaitable<int> sleep_and_give(int value)
-{
-    asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
-    co_await timer.async_wait(asio::use_awaitable);
-    co_return value;
-}
-
-asio::awaitable<void> sleep_long()
-{
-    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-    co_await timer.async_wait(asio::use_awaitable);
-}
-
-asio::awaitable<void> end_slowly(bool& ended)
-{
-    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-    try
-    {
-        co_await timer.async_wait(asio::use_awaitable);
-    }
-    catch (const loops::system_error&)
-    {}
-    co_await asio::this_coro::reset_cancellation_state();
-    timer.expires_after(5ms);
-    co_await timer.async_wait(asio::use_awaitable);
-    ended = true;
-}
-
-} // namespace
-
-BOOST_AUTO_TEST_CASE(coroutines_complete_one_after_the_other)
-{
-    event_loop loop;
-    BOOST_TEST(loop.run_until_complete(sleep_and_give(1)) == 1);
-    BOOST_TEST(loop.run_until_complete(sleep_and_give(2)) == 2);
-    asio::post(loop, [&] { loop.request_stop(); });
-    loop.run_forever();
-    BOOST_TEST(loop.run_until_complete(sleep_and_give(3)) == 3);
-    loop.run();
-    BOOST_TEST(loop.run_until_complete(sleep_and_give(4)) == 4);
-}
-
-BOOST_AUTO_TEST_CASE(a_stopped_loop_completes_nothing)
-{
-    event_loop loop("stopped");
-    loop.stop();
-    check_error([&] { loop.run_until_complete(sleep_and_give(1)); }, asio::error::operation_aborted,
-        "stopped");
-    loop.restart();
-    BOOST_TEST(loop.run_until_complete(sleep_and_give(2)) == 2);
-}
-
-BOOST_AUTO_TEST_CASE(a_coroutine_is_not_started_inside_of_its_loop)
-{
-    event_loop loop;
-    asio::post(loop, [&] {
-        check_error([&] { loop.run_until_complete(sleep_and_give(1)); }, error::already_running);
-        BOOST_TEST(loops::load_of(loop) == 0);
-    });
-    loop.run();
-}
-
-BOOST_AUTO_TEST_CASE(all_leftovers_of_a_coroutine_are_waited_for)
-{
-    bool ended = false;
-    const auto main = [&]() -> asio::awaitable<int> {
-        loops::spawn(sleep_long(), asio::detached);
-        loops::spawn(end_slowly(ended), asio::detached);
-        loops::spawn(sleep_long(), asio::detached);
-        co_return co_await sleep_and_give(42);
-    };
-    BOOST_TEST(loops::run(main()) == 42);
-    BOOST_TEST(ended);
-    const loops::policy_scope scope(std::make_shared<loops::threaded_policy>());
-    ended = false;
-    BOOST_TEST(loops::run(main()) == 42);
-    BOOST_TEST(ended);
-}
-
-BOOST_AUTO_TEST_CASE(a_runner_goes_on_after_a_stop)
-{
-    loops::runner runner;
-    runner.run([] { running_loop().stop(); });
-    BOOST_TEST(runner.run(sleep_and_give(1)) == 1);
-    BOOST_TEST(runner.run(sleep_and_give(2)) == 2);
-}
-
-BOOST_AUTO_TEST_CASE(a_loop_with_a_thread_is_waited_for)
-{
-    const auto policy = std::make_shared<loops::threaded_policy>();
-    const auto loop = policy->new_event_loop();
-    BOOST_TEST(loop->run_until_complete(sleep_and_give(1)) == 1);
-    BOOST_TEST(loop->run_until_complete(sleep_and_give(2)) == 2);
-    std::promise<loops::error_code> inside;
-    asio::post(*loop, [&] {
-        inside.set_value(test::error_of([&] { loop->run_until_complete(sleep_and_give(3)); }));
-    });
-    BOOST_TEST((inside.get_future().get() == error::already_running));
-}
-
-BOOST_AUTO_TEST_CASE(a_loop_whose_thread_is_gone_completes_nothing)
-{
-    const auto policy = std::make_shared<loops::threaded_policy>();
-    const auto loop = policy->new_event_loop();
-    const auto closed = policy->new_event_loop();
-    test::latch begun;
-    const auto wait = [&]() -> asio::awaitable<void> {
-        begun.count_down();
-        co_await sleep_long();
-    };
-    std::thread stopper([&] {
-        begun.wait();
-        policy->stop();
-    });
-    check_error([&] { loop->run_until_complete(wait()); }, asio::error::operation_aborted);
-    stopper.join();
-    policy->close();
-    check_error(
-        [&] { closed->run_until_complete(sleep_and_give(1)); }, error::no_running_event_loop);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-#endif
