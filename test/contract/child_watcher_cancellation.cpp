@@ -18,8 +18,6 @@
 #endif
 #include <boost/test/unit_test.hpp>
 
-#include <atomic>
-
 using namespace test;
 
 namespace {

@@ -4,7 +4,6 @@
 #define BOOST_TEST_MODULE child_watcher_closing
 
 #include "support/child_watchers.hpp"
-#include "support/error_check.hpp"
 #include "support/latch.hpp"
 #include "support/log_capture.hpp"
 
@@ -13,7 +12,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <map>
 #include <thread>
 
 using namespace test;

@@ -11,7 +11,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <functional>
 #include <stdexcept>
 #include <utility>
 

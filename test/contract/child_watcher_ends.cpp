@@ -4,7 +4,6 @@
 #define BOOST_TEST_MODULE child_watcher_ends
 
 #include "support/child_watchers.hpp"
-#include "support/error_check.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -6,7 +6,6 @@
 #include <loops/event_loop.hpp>
 
 #include "support/child_watchers.hpp"
-#include "support/error_check.hpp"
 #include "support/latch.hpp"
 #include "support/log_capture.hpp"
 
@@ -23,7 +22,6 @@
 #include <atomic>
 #include <future>
 #include <stdexcept>
-#include <thread>
 
 using namespace test;
 using loops::error;

@@ -14,8 +14,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <chrono>
-#include <string>
 #include <thread>
 
 using namespace test;

@@ -7,34 +7,19 @@
 
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
+#include "support/handler_calls.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <map>
 #include <stdexcept>
 
 using namespace test;
 using loops::error;
 
 namespace {
-
-// What a handler of the form (pid, returncode) was called with.
-struct calls
-{
-    std::mutex mutex;
-    std::map<pid_t, std::vector<int>> codes;
-
-    auto handler()
-    {
-        return [this](pid_t pid, int code) {
-            const std::lock_guard lock(mutex);
-            codes[pid].push_back(code);
-        };
-    }
-};
 
 // Tells whether it was destroyed.
 struct tracked
@@ -77,7 +62,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(both_forms, Setup, setups)
     asio::io_context loop;
     const auto watcher = Setup::make();
     watcher->attach_loop(loop);
-    calls called;
+    handler_calls called;
     const recorder record;
     const pid_t first = child_that_exits(7);
     const pid_t second = child_that_dies_of(SIGTERM);
@@ -98,7 +83,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(errors_of_both_forms, Setup, setups)
     asio::io_context loop;
     const auto watcher = Setup::make();
     watcher->attach_loop(loop);
-    calls called;
+    handler_calls called;
     const recorder record;
     gated_child child;
     watcher->add_child_handler(child.pid(), called.handler());
@@ -134,7 +119,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_second_handler_replaces_the_first, Setup, setups
     std::atomic<int> count{0};
     tracked first{std::make_shared<int>(), &count};
     const std::weak_ptr<int> alive = first.alive;
-    calls called;
+    handler_calls called;
     gated_child child(2);
     watcher->add_child_handler(child.pid(), std::move(first));
     loop.poll();
@@ -153,7 +138,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_while_the_child_lives, Setup, setups)
     asio::io_context loop;
     const auto watcher = Setup::make();
     watcher->attach_loop(loop);
-    calls called;
+    handler_calls called;
     gated_child child(3);
     watcher->add_child_handler(child.pid(), called.handler());
     loop.poll();
@@ -176,7 +161,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_ends_handlers, Setup, setups)
     asio::io_context loop;
     const auto watcher = Setup::make();
     watcher->attach_loop(loop);
-    calls called;
+    handler_calls called;
     const recorder record;
     std::atomic<int> count{0};
     tracked short_form{std::make_shared<int>(), &count};

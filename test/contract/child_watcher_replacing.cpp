@@ -7,6 +7,7 @@
 
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
+#include "support/handler_calls.hpp"
 #include "support/latch.hpp"
 
 #include <boost/asio/post.hpp>
@@ -16,7 +17,6 @@
 
 #include <array>
 #include <atomic>
-#include <map>
 #include <string>
 
 using namespace test;
@@ -25,21 +25,6 @@ using loops::error;
 // Handlers that are removed or replaced, and where their exits go.
 
 namespace {
-
-// What a handler of the form (pid, returncode) was called with.
-struct calls
-{
-    std::mutex mutex;
-    std::map<pid_t, std::vector<int>> codes;
-
-    auto handler()
-    {
-        return [this](pid_t pid, int code) {
-            const std::lock_guard lock(mutex);
-            codes[pid].push_back(code);
-        };
-    }
-};
 
 // A pool whose one thread does nothing until it is let go: what it is given stays in its queue.
 class held_pool
@@ -103,7 +88,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_when_it_is_queued_already, Setup, setups)
     asio::io_context loop;
     asio::io_context other;
     const auto watcher = Setup::make();
-    calls called;
+    handler_calls called;
     gated_child child(4);
     const recorder reaping;
     watcher->add_child_handler(
@@ -134,7 +119,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_when_it_waits_in_a_pool, Setup, setups)
     const child_ledger ledger;
     const auto watcher = Setup::make();
     held_pool pool;
-    calls called;
+    handler_calls called;
     gated_child child(4);
     watcher->add_child_handler(child.pid(), asio::bind_executor(pool.executor(), called.handler()));
     end_and_reap<Setup>(*watcher, child);
@@ -153,8 +138,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(replaced_when_it_is_queued_already, Setup, setups)
     const child_ledger ledger;
     asio::io_context other;
     const auto watcher = Setup::make();
-    calls first;
-    calls second;
+    handler_calls first;
+    handler_calls second;
     gated_child child(4);
     watcher->add_child_handler(
         child.pid(), asio::bind_executor(other.get_executor(), first.handler()));
@@ -173,8 +158,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(replaced_when_it_waits_in_a_pool, Setup, setups)
     const child_ledger ledger;
     const auto watcher = Setup::make();
     held_pool pool;
-    calls first;
-    calls second;
+    handler_calls first;
+    handler_calls second;
     gated_child child(4);
     watcher->add_child_handler(child.pid(), asio::bind_executor(pool.executor(), first.handler()));
     end_and_reap<Setup>(*watcher, child);
@@ -190,7 +175,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_handler_takes_a_kept_exit, Setup, setups)
     const child_ledger ledger;
     asio::io_context other;
     const auto watcher = Setup::make();
-    calls called;
+    handler_calls called;
     gated_child child(4);
     watcher->add_child_handler(
         child.pid(), asio::bind_executor(other.get_executor(), called.handler()));
@@ -211,7 +196,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_number_goes_to_another_child, Setup, setups)
     {
         const auto watcher = Setup::make();
         held_pool pool;
-        calls called;
+        handler_calls called;
         gated_child child(4);
         const pid_t number = child.pid();
         watcher->add_child_handler(number, asio::bind_executor(pool.executor(), called.handler()));
@@ -258,8 +243,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_refused_replacement_changes_nothing, Setup, setu
     asio::io_context loop;
     const auto watcher = Setup::make();
     watcher->attach_loop(loop);
-    calls called;
-    calls refused;
+    handler_calls called;
+    handler_calls refused;
     gated_child child(2);
     watcher->add_child_handler(child.pid(), called.handler());
     loops::event_loop closed;

@@ -20,7 +20,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
-#include <future>
 #include <set>
 #include <stdexcept>
 #include <thread>

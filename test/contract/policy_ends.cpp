@@ -6,7 +6,6 @@
 #define BOOST_TEST_MODULE policy_ends
 #include <loops/error.hpp>
 #include <loops/event_loop.hpp>
-#include <loops/run.hpp>
 
 #include "contract/policy_suite.hpp"
 #include "support/error_check.hpp"
@@ -19,7 +18,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>

@@ -3,37 +3,30 @@
 
 #define BOOST_TEST_MODULE async_invoke
 #include <loops/async_invoke.hpp>
-#include <loops/run.hpp>
 #include <loops/spawn.hpp>
 
 #include "support/error_check.hpp"
-#include "support/latch.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <atomic>
 #include <cstddef>
-#include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace asio = boost::asio;
 using loops::error;
 using loops::event_loop;
-using test::check_error;
 using test::code_of;
 
 namespace {

@@ -3,11 +3,6 @@
 
 #define BOOST_TEST_MODULE event_loop
 #include <loops/event_loop.hpp>
-#include <loops/log.hpp>
-#include <loops/loop_local.hpp>
-#include <loops/policy.hpp>
-#include <loops/policy/pool_policy.hpp>
-#include <loops/policy/threaded_policy.hpp>
 #include <loops/run.hpp>
 
 #include "support/error_check.hpp"
@@ -17,12 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <algorithm>
-#include <mutex>
 #include <stdexcept>
-#include <string>
 #include <thread>
-#include <vector>
 
 namespace asio = boost::asio;
 using loops::error;

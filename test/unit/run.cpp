@@ -9,7 +9,6 @@
 #include <loops/spawn.hpp>
 
 #include "support/error_check.hpp"
-#include "support/latch.hpp"
 #include "support/tasks.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -19,10 +18,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <future>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>

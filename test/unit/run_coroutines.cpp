@@ -2,8 +2,6 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE run_coroutines
-#include <loops/policy/default_policy.hpp>
-#include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
@@ -12,20 +10,14 @@
 #include "support/latch.hpp"
 #include "support/tasks.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <atomic>
 #include <future>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <thread>
-#include <utility>
-#include <vector>
 
 using loops::error;
 using loops::event_loop;

@@ -4,11 +4,9 @@
 #define BOOST_TEST_MODULE slow_handlers
 #include <loops/event_loop.hpp>
 #include <loops/log.hpp>
-#include <loops/loop_local.hpp>
 #include <loops/policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
-#include <loops/run.hpp>
 
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
@@ -25,9 +23,7 @@
 #include <vector>
 
 namespace asio = boost::asio;
-using loops::error;
 using loops::event_loop;
-using test::check_error;
 
 namespace {
 

@@ -9,7 +9,6 @@
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
 
-#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -20,8 +19,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <cstddef>
-#include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
