@@ -26,7 +26,6 @@
 namespace asio = boost::asio;
 using loops::error;
 using loops::event_loop;
-using loops::policy_scope;
 using test::check_error;
 using namespace std::chrono_literals;
 

@@ -21,7 +21,6 @@
 #include <sys/ptrace.h>
 
 using namespace test;
-using loops::error;
 
 namespace {
 

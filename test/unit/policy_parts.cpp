@@ -308,10 +308,10 @@ BOOST_AUTO_TEST_CASE(pool_threads_have_names_places_and_hooks)
     BOOST_TEST(started == 2);
     BOOST_TEST(pool->size() == 2U);
     test::latch looked;
-    std::string name(16, '\0');
+    char name[16] = {};
     int cpus = 0;
     asio::post(pool->loop(1), [&] {
-        pthread_getname_np(pthread_self(), name.data(), name.size());
+        pthread_getname_np(pthread_self(), name, sizeof name);
         cpu_set_t set;
         CPU_ZERO(&set);
         sched_getaffinity(0, sizeof set, &set);
@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(pool_threads_have_names_places_and_hooks)
         looked.count_down();
     });
     BOOST_TEST(looked.wait());
-    BOOST_TEST(std::string(name.c_str()) == "web-1");
+    BOOST_TEST(std::string(name) == "web-1");
     BOOST_TEST(cpus == 1);
     check_error([&] { pool->set_loop_factory({}); }, error::already_running);
     pool->close();

@@ -32,7 +32,6 @@ using loops::error;
 using loops::pool_options;
 using loops::pool_policy;
 using test::check_error;
-using test::error_of;
 
 BOOST_AUTO_TEST_CASE(hooks_run_in_the_context_of_their_loop)
 {

@@ -42,14 +42,14 @@ BOOST_AUTO_TEST_CASE(a_function_reports_its_own_end)
         loop.get_executor(),
         [&](auto done) {
             BOOST_TEST(!inside);
-            order.push_back("task");
+            order.emplace_back("task");
             auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(1));
             timer->async_wait([timer, done = std::move(done)](
                                   loops::error_code ec) mutable { std::move(done)(ec); });
         },
         [&](const std::exception_ptr& exception) {
             BOOST_TEST(!exception);
-            order.push_back("end");
+            order.emplace_back("end");
         });
     inside = false;
     BOOST_TEST(loops::load_of(loop) == 1);
@@ -90,6 +90,29 @@ BOOST_AUTO_TEST_CASE(exceptions_and_dropped_ends_complete_the_task)
     loop.run();
     BOOST_TEST((code_of(dropped) == asio::error::operation_aborted));
     BOOST_REQUIRE(thrown);
+}
+
+BOOST_AUTO_TEST_CASE(a_dropped_end_is_told_of_later_since_handlers_may_throw)
+{
+    event_loop loop;
+    bool dropping = false;
+    bool inside = false;
+    loops::spawn(
+        loop.get_executor(),
+        [&](auto done) {
+            dropping = true;
+            {
+                const auto dropped = std::move(done);
+            }
+            dropping = false;
+        },
+        [&](const std::exception_ptr& exception) {
+            inside = dropping;
+            BOOST_TEST((code_of(exception) == asio::error::operation_aborted));
+            throw std::runtime_error("thrown by the completion");
+        });
+    BOOST_CHECK_THROW(loop.run(), std::runtime_error);
+    BOOST_TEST(!inside);
 }
 
 BOOST_AUTO_TEST_CASE(a_detached_exception_leaves_a_handler_of_the_loop)

@@ -147,6 +147,17 @@ public:
                 delivery::dispatch, std::move(exception), std::move(results)...);
     }
 
+    // The task lost its way to tell its end. Not inline: this happens in destructors, and a handler
+    // may throw.
+    void drop()
+    {
+        if (handler_)
+            complete(asio::get_associated_executor(*handler_, executor_), std::move(work_),
+                delivery::post,
+                std::make_exception_ptr(system_error(asio::error::operation_aborted)),
+                Results()...);
+    }
+
 protected:
     ~spawned() override { retire(); }
 
@@ -283,10 +294,10 @@ public:
     task_done(task_done&&) noexcept = default;
     task_done& operator=(task_done&&) = delete;
 
-    ~task_done()
+    ~task_done() // NOLINT(bugprone-exception-escape): without memory nobody could hear of the end
     {
         if (state_)
-            (*this)(error_code(asio::error::operation_aborted));
+            state_->drop();
     }
 
     executor_type get_executor() const noexcept { return state_->executor(); }

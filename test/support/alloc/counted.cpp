@@ -74,6 +74,7 @@ bool refused() noexcept
 
 // Operator new asks malloc or aligned_alloc; the memory is glibc's, so that its free() fits. Visible,
 // for the shared libraries shall find these.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): glibc's are reserved
 #pragma GCC visibility push(default)
 extern "C" {
 
@@ -114,5 +115,6 @@ int posix_memalign(void** result, std::size_t alignment, std::size_t size)
 }
 }
 #pragma GCC visibility pop
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 #endif
