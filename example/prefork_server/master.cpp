@@ -79,8 +79,7 @@ class master
 {
 public:
     master(asio::io_context& loop, const options& from)
-        : loop_(loop),
-          from_(from),
+        : from_(from),
           work_(loop.get_executor()),
           signals_(loop, SIGINT, SIGTERM),
           deadline_(loop),
@@ -253,7 +252,6 @@ private:
         work_.reset();
     }
 
-    asio::io_context& loop_;
     const options& from_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
     asio::signal_set signals_;
