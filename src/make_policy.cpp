@@ -165,7 +165,9 @@ policy_pointer make_pool(const description& from)
         {
         case option::chooser:
             made.chooser = from.one_of<chooser>(
-                value, {{"round_robin", round_robin}, {"least_loaded", least_loaded}});
+                value, {{"round_robin", round_robin}, {"least_loaded", least_loaded},
+                           {"two_choices", two_choices}, {"by_key", by_key}, {"by_cpu", by_cpu},
+                           {"prefer_current", prefer_current()}});
             break;
         case option::pin:
             made.pin =

@@ -21,7 +21,7 @@ inline namespace LOOPS_ABI {
 /// | `default`, `per_thread` | default_policy; `creation=every_thread`, `main_thread`, `never` |
 /// | `shared`, `shared:4` | shared_policy on that many threads |
 /// | `threaded` | threaded_policy |
-/// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`; `pin=none`, `compact`, `spread`; `name=web` |
+/// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web` |
 ///
 /// @throws system_error with `invalid_argument`; its text says at which character what was
 /// expected.

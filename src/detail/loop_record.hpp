@@ -107,6 +107,10 @@ public:
     std::atomic<std::int64_t> leased{0};
     std::atomic<std::int64_t> tasks{0};
 
+    // The index in the pool whose loop it is, for a look-up the other way: whoever reads it checks
+    // that the pool has this record there.
+    std::atomic<std::size_t> index_in_pool{0};
+
     // Threads that run handlers of a loop of ours without a look at its debug flag.
     std::atomic<unsigned> untimed_runs{0};
 

@@ -7,15 +7,18 @@
 #include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/policy_core.hpp"
+#include "detail/pool_loops.hpp"
 #include "detail/thread_slots.hpp"
 #include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
 #include <boost/system/errc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -39,7 +42,20 @@ struct team
     // lock after that.
     std::atomic<bool> made{false};
     std::vector<std::unique_ptr<event_loop>> loops;
-    std::vector<std::shared_ptr<detail::loop_record>> records;
+    detail::pool_loops seen;
+    // The tables that `seen` named: whoever chooses may still be reading an old one. No two are
+    // equal, so that restarts do not pile them up.
+    std::vector<std::unique_ptr<const detail::cpu_table>> tables;
+
+    // Makes known to which CPUs the threads are bound.
+    void bound_to(const std::vector<std::optional<unsigned>>& cpus)
+    {
+        auto same = std::find_if(tables.begin(), tables.end(),
+            [&](const auto& table) { return table->cpu_of() == cpus; });
+        if (same == tables.end())
+            same = tables.insert(same, std::make_unique<const detail::cpu_table>(cpus));
+        seen.cpus = same->get();
+    }
 };
 
 } // namespace
@@ -151,21 +167,32 @@ void pool_policy::start()
         {
             loops.push_back(make_loop(loop_name(i), 1));
             records.push_back(detail::record_of(*loops.back()));
+            records.back()->index_in_pool = i;
         }
         all.loops = std::move(loops);
-        all.records = std::move(records);
+        all.seen.records = std::move(records);
         all.made = true;
     }
     threads->settle();
     const std::uint64_t stops = threads->stops();
     const auto cpus = platform::allowed_cpus();
+    std::vector<bool> there(options->threads);
+    auto bound = all.seen.cpus != nullptr ? all.seen.cpus.load()->cpu_of()
+                                          : std::vector<std::optional<unsigned>>(options->threads);
+    for (std::size_t i = 0; i < options->threads; ++i)
+    {
+        there[i] = threads->members_in(*all.loops[i]) > 0;
+        if (!there[i])
+            bound[i] = cpu_for(*options, i, cpus);
+    }
+    all.bound_to(bound); // before the threads' hooks choose
     try
     {
         for (std::size_t i = 0; i < options->threads; ++i)
         {
-            if (threads->members_in(*all.loops[i]) > 0)
+            if (there[i])
                 continue;
-            detail::crew_thread how{loop_name(i), cpu_for(*options, i, cpus), {}, {}};
+            detail::crew_thread how{loop_name(i), bound[i], {}, {}};
             if (options->on_thread_start)
                 how.on_start = [options, i] { options->on_thread_start(i); };
             if (options->on_thread_stop)
@@ -197,9 +224,11 @@ void pool_policy::need_threads(const char* attempted)
 asio::io_context& pool_policy::select_event_loop(const selection& what)
 {
     need_threads("selecting a loop");
-    const auto& records = impl_->here().records;
+    const detail::pool_loops& seen = impl_->here().seen;
+    const auto& records = seen.records;
     const chooser& choose = impl_->options->chooser;
-    const std::size_t index = choose(pool_view(records.data(), records.size()), what);
+    const std::size_t index =
+        choose(pool_view(records.data(), records.size(), seen.cpus.load()), what);
     asio::io_context* const loop = index < records.size() ? records[index]->context() : nullptr;
     if (loop == nullptr)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
