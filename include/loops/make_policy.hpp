@@ -25,11 +25,10 @@ inline namespace LOOPS_ABI {
 ///
 /// @throws system_error with `invalid_argument`; its text says at which character what was
 /// expected.
-LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(std::string_view description);
+LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(std::string_view text);
 
 /// The same, giving null and an error code where make_policy() throws.
-LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(
-    std::string_view description, error_code& ec);
+LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(std::string_view text, error_code& ec);
 
 } // namespace LOOPS_ABI
 } // namespace loops
