@@ -168,16 +168,14 @@ void loop_record::leave() noexcept
 }
 
 // Asio does not tell why it stopped. Where nobody said so, a loop with work left was stopped by
-// somebody: taking a unit of work away from a loop stops it when that was the last one.
+// somebody.
 bool loop_record::ran_out_of_work(asio::io_context& loop) const noexcept
 {
     if (!loop.stopped() || stopped_by_user_)
         return false;
     if (let_go_of_work_)
         return true;
-    loop.restart();
-    asio::make_work_guard(loop).reset();
-    if (loop.stopped())
+    if (!has_work(loop))
         return true;
     loop.stop();
     return false;
@@ -380,6 +378,14 @@ std::vector<std::shared_ptr<loop_record>> known_loops()
     std::sort(
         all.begin(), all.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
     return all;
+}
+
+// Asio does not tell, but stops a loop when the last unit of work is taken away from it.
+bool has_work(asio::io_context& loop)
+{
+    loop.restart();
+    asio::make_work_guard(loop).reset();
+    return !loop.stopped();
 }
 
 asio::io_context* find_running(const asio::io_context* preferred) noexcept

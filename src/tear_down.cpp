@@ -10,8 +10,6 @@
 #include "detail/policy_core.hpp"
 #include "platform/system.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
-
 #include <list>
 #include <mutex>
 #include <thread>
@@ -106,15 +104,6 @@ private:
     unsigned generation_ = fork_generation();
 };
 
-// Whether anything was ever asked of the loop that has not been done. Taking a unit of work away
-// from a loop stops it when that was the last one.
-bool has_work(event_loop& loop)
-{
-    loop.restart();
-    asio::make_work_guard(loop).reset();
-    return !loop.stopped();
-}
-
 std::string what(const std::exception_ptr& exception)
 {
     try
@@ -153,11 +142,7 @@ void end(policy_core& core, std::vector<std::unique_ptr<event_loop>>& loops) noe
             what(unheard));
     if (const auto watcher = std::move(core.watcher))
         watcher->close();
-    while (!loops.empty())
-    {
-        end_loop(std::move(loops.back()), false);
-        loops.pop_back();
-    }
+    end_loops(loops, false);
 }
 
 } // namespace
@@ -183,6 +168,15 @@ void end_loop(std::unique_ptr<event_loop> loop, bool on_demand) noexcept
         log("loop '" + loop->name() + "', made on demand on what is now " +
             platform::describe_thread() +
             ", is destroyed with work that nobody ran; run it, or use a policy that does");
+}
+
+void end_loops(std::vector<std::unique_ptr<event_loop>>& loops, bool on_demand) noexcept
+{
+    while (!loops.empty())
+    {
+        end_loop(std::move(loops.back()), on_demand);
+        loops.pop_back();
+    }
 }
 
 void tear_down(

@@ -161,6 +161,10 @@ std::shared_ptr<loop_record> known_record_of(asio::io_context& context);
 // Every loop that Loops knows and that lives, in the order in which they became known.
 std::vector<std::shared_ptr<loop_record>> known_loops();
 
+// Whether anything was asked of the loop that has not been done. Leaves it stopped where there is
+// none, and not stopped where there is.
+bool has_work(asio::io_context& loop);
+
 // A known loop that the calling thread is inside of, by asking each. Where runs nest, `preferred`
 // wins if it is among them.
 asio::io_context* find_running(const asio::io_context* preferred) noexcept;

@@ -67,6 +67,9 @@ void tear_down(
 // set and the loop has work that nobody ran.
 void end_loop(std::unique_ptr<event_loop> loop, bool on_demand) noexcept;
 
+// The same for several, the youngest first.
+void end_loops(std::vector<std::unique_ptr<event_loop>>& loops, bool on_demand) noexcept;
+
 // Made by the watcher layer, and named here so that a static library keeps it: the best watcher
 // that works on this machine.
 std::shared_ptr<child_watcher> make_default_child_watcher();

@@ -248,11 +248,7 @@ void thread_slots::check_none_runs() const
 void thread_slots::close() noexcept
 {
     auto loops = release();
-    while (!loops.empty())
-    {
-        end_loop(std::move(loops.back()), true);
-        loops.pop_back();
-    }
+    end_loops(loops, true);
 }
 
 std::vector<std::unique_ptr<event_loop>> thread_slots::release() noexcept

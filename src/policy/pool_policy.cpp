@@ -304,11 +304,7 @@ void pool_policy::close()
     event_loop_policy::close();
     team& all = impl_->here();
     const std::lock_guard lock(all.starting); // a start under way ends first, and refused
-    while (!all.loops.empty())
-    {
-        detail::end_loop(std::move(all.loops.back()), false);
-        all.loops.pop_back();
-    }
+    detail::end_loops(all.loops, false);
     impl_->slots.close();
 }
 

@@ -7,6 +7,7 @@
 // The example server as a process, its HTTP clients, and load on it.
 
 #include "support/arguments.hpp"
+#include "support/latch.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -26,7 +27,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,20 +53,8 @@ using boost::system::system_error;
 using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// Nothing is waited for any longer.
-constexpr std::chrono::seconds patience{20};
-
-inline bool eventually(const std::function<bool()>& condition)
-{
-    const auto deadline = clock_type::now() + patience;
-    while (!condition())
-    {
-        if (clock_type::now() > deadline)
-            return false;
-        std::this_thread::sleep_for(5ms);
-    }
-    return true;
-}
+using test::eventually;
+using test::patience;
 
 // --- processes ---
 
