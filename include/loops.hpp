@@ -25,6 +25,7 @@
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
+#include <loops/policy/wrapping_policy.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>

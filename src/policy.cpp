@@ -98,11 +98,18 @@ void refuse_inside(
 
 } // namespace
 
-event_loop_policy::event_loop_policy() : core_(std::make_shared<detail::policy_core>()) {}
+event_loop_policy::event_loop_policy()
+    : core_(std::make_shared<detail::policy_core>()), owns_core_(true)
+{}
+
+event_loop_policy::event_loop_policy(std::shared_ptr<detail::policy_core> of_another)
+    : core_(std::move(of_another)), owns_core_(false)
+{}
 
 event_loop_policy::~event_loop_policy()
 {
-    detail::tear_down(core_, {});
+    if (owns_core_)
+        detail::tear_down(core_, {});
 }
 
 std::unique_ptr<event_loop> event_loop_policy::make_loop(

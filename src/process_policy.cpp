@@ -103,8 +103,9 @@ void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy)
         process().policy.swap(old);
     }
     detail::next_loop_epoch();
-    // Whoever drops it last, its threads then go on until their loops are out of work.
-    if (old && old != policy)
+    // Whoever drops it last, its threads then go on until their loops are out of work. One that the
+    // new policy wraps, or the other way round, stays in use.
+    if (old && old->core_ != policy->core_)
         old->core_->retired = true;
 }
 

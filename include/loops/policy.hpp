@@ -27,6 +27,7 @@ inline namespace LOOPS_ABI {
 
 class child_watcher;
 class runner;
+class wrapping_policy;
 
 namespace detail {
 struct run_frame;
@@ -133,11 +134,12 @@ public:
     virtual void set_loop_factory(loop_factory factory);
 
     /// Sets what starts the tasks of `loops::spawn()`; an empty one puts the default back, which
-    /// starts each at once.
+    /// starts each at once. Where a wrapping policy has a rule of its own for tasks, those that it
+    /// lets start come here.
     void set_task_factory(task_factory factory);
 
     /// What starts the tasks of `loops::spawn()`; empty for the default.
-    task_factory get_task_factory() const;
+    virtual task_factory get_task_factory() const;
 
     /// Sets what becomes of exceptions that leave handlers on threads that the policy runs.
     void on_exception(exception_action action);
@@ -208,6 +210,10 @@ public:
 protected:
     event_loop_policy();
 
+    /// Makes a policy that shares threads, exceptions, drains and closing with another, to which
+    /// they belong. For wrapping_policy.
+    explicit event_loop_policy(std::shared_ptr<detail::policy_core> of_another);
+
     /// The second half of run(), after start(): by default runs the current loop on the calling
     /// thread; policies with threads of their own wait for those.
     /// @param since What tells a stop() or drain() that came before the loop runs.
@@ -242,9 +248,11 @@ protected:
 private:
     friend LOOPS_DECL asio::io_context& get_event_loop();
     friend class runner;
+    friend class wrapping_policy;
     friend LOOPS_DECL void set_event_loop_policy(std::shared_ptr<event_loop_policy> policy);
 
-    std::shared_ptr<detail::policy_core> core_;
+    const std::shared_ptr<detail::policy_core> core_;
+    const bool owns_core_;
 };
 
 /// Gives the policy that answers for this thread: that of the innermost policy_scope, else the
