@@ -151,6 +151,12 @@ asio::io_context& event_loop_policy::select_event_loop(const selection&)
     return current_or_running_loop();
 }
 
+void event_loop_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
+{
+    check_open("asking for the loops");
+    visit(current_or_running_loop());
+}
+
 lease event_loop_policy::acquire(const selection& what, std::int64_t weight)
 {
     return lease(select_event_loop(what), weight);

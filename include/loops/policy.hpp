@@ -130,6 +130,14 @@ public:
     /// @throws As select_event_loop() and lease's constructor.
     lease acquire(const selection& what = {}, std::int64_t weight = 1);
 
+    /// Calls `visit` for each loop among which the policy spreads work, in the order of their making:
+    /// all loops of a policy that runs several by threads of its own, which it starts if they never
+    /// were; else the current loop.
+    ///
+    /// @param visit Called here, without a lock; may use the loop and the policy.
+    /// @throws As get_event_loop(), and what `visit` throws.
+    virtual void for_each_loop(const std::function<void(asio::io_context&)>& visit);
+
     /// Sets what makes the policy's loops from now on; an empty one puts the default back.
     virtual void set_loop_factory(loop_factory factory);
 

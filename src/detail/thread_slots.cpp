@@ -245,6 +245,19 @@ void thread_slots::check_none_runs() const
     }
 }
 
+std::vector<std::shared_ptr<loop_record>> thread_slots::all() const
+{
+    std::vector<std::shared_ptr<loop_record>> all;
+    const std::lock_guard lock(books_->mutex);
+    for (const auto& each : books_->slots)
+    {
+        const auto found = each.lock();
+        if (found && found->find() != nullptr)
+            all.push_back(found->current);
+    }
+    return all;
+}
+
 void thread_slots::close() noexcept
 {
     auto loops = release();

@@ -16,6 +16,8 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
+class loop_record;
+
 // A policy's table of one current loop a thread. A slot belongs to its thread and to the table:
 // the thread's end destroys the loop that was made for it, and so does closing the table.
 class thread_slots
@@ -38,6 +40,9 @@ public:
 
     // Makes `loop` current for the calling thread; null empties the slot. Throws loop_closed.
     void set(asio::io_context* loop);
+
+    // The current loops of all threads, in the order in which these first asked.
+    std::vector<std::shared_ptr<loop_record>> all() const;
 
     // Throws already_running if a caller runs a loop that was made for a thread.
     void check_none_runs() const;

@@ -248,6 +248,12 @@ asio::io_context& pool_policy::loop(std::size_t index)
     return *impl_->here().loops[index];
 }
 
+void pool_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
+{
+    for (std::size_t i = 0; i < size(); ++i)
+        visit(loop(i));
+}
+
 asio::io_context& pool_policy::get_event_loop()
 {
     check_open("asking for the current loop");

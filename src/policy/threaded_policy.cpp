@@ -5,6 +5,7 @@
 
 #include "detail/crew.hpp"
 #include "detail/loop_access.hpp"
+#include "detail/loop_record.hpp"
 #include "detail/policy_core.hpp"
 #include "detail/thread_slots.hpp"
 #include "detail/thread_state.hpp"
@@ -80,6 +81,16 @@ void threaded_policy::set_event_loop(asio::io_context* loop)
             "setting the current loop of " + platform::describe_thread() + ", which policy '" +
                 name() + "' made to run the loop it has");
     slots_->set(loop);
+}
+
+void threaded_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
+{
+    get_event_loop();
+    for (const auto& each : slots_->all())
+    {
+        if (asio::io_context* const loop = each->context())
+            visit(*loop);
+    }
 }
 
 void threaded_policy::start()

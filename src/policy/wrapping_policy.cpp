@@ -55,6 +55,11 @@ asio::io_context& wrapping_policy::select_event_loop(const selection& what)
     return inner_->select_event_loop(what);
 }
 
+void wrapping_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
+{
+    inner_->for_each_loop(visit);
+}
+
 void wrapping_policy::set_loop_factory(loop_factory factory)
 {
     inner_->set_loop_factory(std::move(factory));

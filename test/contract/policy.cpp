@@ -19,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <stdexcept>
@@ -174,6 +175,19 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_factory_makes_the_loops, Kind, test::all_kinds
     BOOST_CHECK_THROW(loops::new_event_loop(), std::runtime_error);
     policy->set_loop_factory({});
     BOOST_TEST(loops::new_event_loop()->name().rfind("custom", 0) != 0U);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(each_loop_is_visited_once, Kind, test::all_kinds)
+{
+    const policy_scope scope(Kind::make());
+    loops::event_loop_policy& policy = *scope.policy();
+    std::vector<asio::io_context*> all;
+    policy.for_each_loop([&](asio::io_context& loop) { all.push_back(&loop); });
+    BOOST_TEST(std::set<asio::io_context*>(all.begin(), all.end()).size() == all.size());
+    for (int i = 0; i < 8; ++i)
+        BOOST_TEST(std::count(all.begin(), all.end(), &policy.select_event_loop()) == 1);
+    policy.close();
+    check_error([&] { policy.for_each_loop([](asio::io_context&) {}); }, error::policy_closed);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(selected_loops_run_what_is_posted, Kind, test::all_kinds)

@@ -82,6 +82,9 @@ public:
     /// the chooser gives an index that is no open loop's.
     asio::io_context& select_event_loop(const selection& what = {}) override;
 
+    /// Visits the pool's loops, in the order of their indices; starts the pool if it never was.
+    void for_each_loop(const std::function<void(asio::io_context&)>& visit) override;
+
     /// @throws system_error with `error::already_running` once the pool's loops are made.
     void set_loop_factory(loop_factory factory) override;
 

@@ -6,6 +6,7 @@
 
 #include <loops/policy.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,10 @@ public:
     asio::io_context* existing_event_loop() noexcept override;
     void set_event_loop(asio::io_context* loop) override;
     std::unique_ptr<event_loop> new_event_loop() override;
+
+    /// Visits the current loops of all threads; makes the calling thread's if need be. No other of
+    /// these threads may end meanwhile: the loop that was made for it ends with it.
+    void for_each_loop(const std::function<void(asio::io_context&)>& visit) override;
 
     /// Starts the threads of the loops anew where a stop or drain has ended them; and the loop of
     /// the calling thread, where there is none at all.

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace loops {
@@ -35,6 +36,7 @@ public:
     void set_event_loop(asio::io_context* loop) override;
     std::unique_ptr<event_loop> new_event_loop() override;
     asio::io_context& select_event_loop(const selection& what = {}) override;
+    void for_each_loop(const std::function<void(asio::io_context&)>& visit) override;
     void set_loop_factory(loop_factory factory) override;
     task_factory get_task_factory() const override;
     std::shared_ptr<child_watcher> get_child_watcher() override;
