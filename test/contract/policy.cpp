@@ -38,17 +38,17 @@ namespace {
 class running
 {
 public:
-    explicit running(std::shared_ptr<loops::event_loop_policy> policy) : policy_(std::move(policy))
+    running(const test::policy_kind& kind, test::policy_pointer policy) : policy_(std::move(policy))
     {
         policy_->start();
         loop_ = &policy_->select_event_loop();
         // A caller's policy runs the loop of the thread that asks: hand this one over.
-        thread_ = std::thread([this] {
-            if (policy_->name() == "default")
+        thread_ = std::thread([this, by_caller = kind.run_by_caller] {
+            if (by_caller)
                 policy_->set_event_loop(loop_);
             try
             {
-                if (policy_->name() == "default")
+                if (by_caller)
                     policy_->run();
                 else
                     policy_->join();
@@ -79,7 +79,7 @@ public:
     std::exception_ptr failure() const { return failure_; }
 
 private:
-    std::shared_ptr<loops::event_loop_policy> policy_;
+    test::policy_pointer policy_;
     asio::io_context* loop_ = nullptr;
     std::thread thread_;
     std::exception_ptr failure_;
@@ -87,9 +87,9 @@ private:
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(current_loop_is_stable_in_a_thread, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(current_loop_is_stable_in_a_thread)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     asio::io_context& loop = loops::get_event_loop();
     BOOST_TEST(&loops::get_event_loop() == &loop);
     BOOST_TEST(scope.policy()->existing_event_loop() == &loop);
@@ -99,9 +99,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(current_loop_is_stable_in_a_thread, Kind, test::al
     BOOST_TEST(!ec);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(threads_map_to_loops, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(threads_map_to_loops)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     const policy_scope scope(policy);
     std::set<asio::io_context*> loops{&loops::get_event_loop()};
     std::vector<std::thread> threads;
@@ -121,13 +121,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(threads_map_to_loops, Kind, test::all_kinds)
     }
     for (auto& thread : threads)
         thread.join();
-    BOOST_TEST(loops.size() == (Kind::one_for_all_threads ? 1U : 4U));
+    BOOST_TEST(loops.size() == (kind.one_for_all_threads ? 1U : 4U));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(
-    a_loop_is_adopted_and_its_death_empties_the_slot, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_loop_is_adopted_and_its_death_empties_the_slot)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     {
         asio::io_context own;
         loops::set_event_loop(own);
@@ -147,18 +146,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(
     BOOST_TEST((ec == error::no_current_event_loop));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_new_loop_is_nobodys_current_one, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_new_loop_is_nobodys_current_one)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     asio::io_context& current = loops::get_event_loop();
     const auto made = loops::new_event_loop();
     BOOST_TEST(made.get() != &current);
     BOOST_TEST(&loops::get_event_loop() == &current);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_factory_makes_the_loops, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(the_factory_makes_the_loops)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     int made = 0;
     policy->set_loop_factory([&] {
         ++made;
@@ -177,9 +176,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_factory_makes_the_loops, Kind, test::all_kinds
     BOOST_TEST(loops::new_event_loop()->name().rfind("custom", 0) != 0U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(each_loop_is_visited_once, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(each_loop_is_visited_once)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     loops::event_loop_policy& policy = *scope.policy();
     std::vector<asio::io_context*> all;
     policy.for_each_loop([&](asio::io_context& loop) { all.push_back(&loop); });
@@ -190,10 +189,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(each_loop_is_visited_once, Kind, test::all_kinds)
     check_error([&] { policy.for_each_loop([](asio::io_context&) {}); }, error::policy_closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(selected_loops_run_what_is_posted, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(selected_loops_run_what_is_posted)
 {
-    const auto policy = Kind::make();
-    running runs(policy);
+    const auto policy = kind.make();
+    running runs(kind, policy);
     test::latch ran;
     std::atomic<int> right{0};
     asio::post(runs.loop(), [&] {
@@ -206,9 +205,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(selected_loops_run_what_is_posted, Kind, test::all
     BOOST_TEST(right == 3);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(leases_count_until_they_are_released, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(leases_count_until_they_are_released)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     loops::lease lease = loops::acquire({}, 3);
     asio::io_context& loop = lease.get_event_loop();
     BOOST_TEST(loops::load_of(loop) == 3);
@@ -225,9 +224,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(leases_count_until_they_are_released, Kind, test::
     BOOST_TEST(loops::load_of(loop) == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(close_is_final_and_idempotent, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(close_is_final_and_idempotent)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     const policy_scope scope(policy);
     loops::get_event_loop();
     loops::select_event_loop();
@@ -244,10 +243,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_is_final_and_idempotent, Kind, test::all_kin
     check_error([&] { policy->run(); }, error::policy_closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(close_is_refused_from_inside, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(close_is_refused_from_inside)
 {
-    const auto policy = Kind::make();
-    running runs(policy);
+    const auto policy = kind.make();
+    running runs(kind, policy);
     test::latch ran;
     std::vector<loops::error_code> codes;
     asio::post(runs.loop(), [&] {
@@ -264,10 +263,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_is_refused_from_inside, Kind, test::all_kind
     BOOST_TEST(!policy->is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_stops_the_policy_and_is_rethrown, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(an_exception_stops_the_policy_and_is_rethrown)
 {
-    const auto policy = Kind::make();
-    running runs(policy);
+    const auto policy = kind.make();
+    running runs(kind, policy);
     asio::post(runs.loop(), [] { throw std::runtime_error("handler"); });
     runs.end();
     BOOST_REQUIRE((runs.failure() != nullptr));
@@ -275,13 +274,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_stops_the_policy_and_is_rethrown, Kin
     policy->join(); // once: nothing is left to throw
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_action_goes_on, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(an_exception_action_goes_on)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     std::atomic<int> handled{0};
     policy->on_exception(
         loops::exception_action::call([&](const std::exception_ptr&) { ++handled; }));
-    running runs(policy);
+    running runs(kind, policy);
     test::latch after;
     asio::post(runs.loop(), [] { throw std::runtime_error("handler"); });
     loops::spawn(
@@ -294,10 +293,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_action_goes_on, Kind, test::all_kinds
     BOOST_TEST(test::eventually([&] { return handled == 2; }));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(drain_lets_work_end_and_reports, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(drain_lets_work_end_and_reports)
 {
-    const auto policy = Kind::make();
-    running runs(policy);
+    const auto policy = kind.make();
+    running runs(kind, policy);
     std::atomic<bool> ended{false};
     std::atomic<bool> hooked{false};
     asio::steady_timer timer(runs.loop(), std::chrono::milliseconds(20));
@@ -313,11 +312,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(drain_lets_work_end_and_reports, Kind, test::all_k
     runs.end();
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(
-    drain_stops_at_its_limit_and_says_what_was_left, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(drain_stops_at_its_limit_and_says_what_was_left)
 {
-    const auto policy = Kind::make();
-    running runs(policy);
+    const auto policy = kind.make();
+    running runs(kind, policy);
     bool ended = false;
     asio::steady_timer timer(runs.loop(), std::chrono::hours(1));
     timer.async_wait([&](const loops::error_code&) { ended = true; });
@@ -337,31 +335,31 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(
     BOOST_TEST(load == 2);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(it_runs_again_after_a_stop, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(it_runs_again_after_a_stop)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     {
-        running once(policy);
+        running once(kind, policy);
     }
     {
-        running twice(policy);
+        running twice(kind, policy);
         policy->drain(test::patience);
         twice.end();
     }
-    if (policy->name() == "pool")
+    if (kind.chooses)
         check_error([&] { policy->select_event_loop(); }, error::policy_closed, "draining");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(scopes_nest_and_restore, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(scopes_nest_and_restore)
 {
     const auto process = loops::get_event_loop_policy();
     asio::io_context& outside = loops::get_event_loop();
     {
-        const policy_scope one(Kind::make());
+        const policy_scope one(kind.make());
         asio::io_context& first = loops::get_event_loop();
         BOOST_TEST(&first != &outside);
         {
-            const policy_scope two(Kind::make());
+            const policy_scope two(kind.make());
             BOOST_TEST(&loops::get_event_loop() != &first);
             BOOST_TEST(loops::get_event_loop_policy() == two.policy());
         }
@@ -373,9 +371,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(scopes_nest_and_restore, Kind, test::all_kinds)
         make_error_code(boost::system::errc::invalid_argument), "null");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(scopes_inside_handlers_decide_selection_only, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(scopes_inside_handlers_decide_selection_only)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     event_loop loop;
     bool ran = false;
     asio::post(loop, [&] {
@@ -391,12 +389,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(scopes_inside_handlers_decide_selection_only, Kind
     BOOST_TEST(ran);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_replaced_policy_leaves_its_loops_usable, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_replaced_policy_leaves_its_loops_usable)
 {
     const auto before = loops::get_event_loop_policy();
-    loops::set_event_loop_policy(Kind::make());
+    loops::set_event_loop_policy(kind.make());
     std::weak_ptr<loops::event_loop_policy> old = loops::get_event_loop_policy();
-    if (Kind::one_for_all_threads)
+    if (kind.one_for_all_threads)
     {
         // Its loop is the policy's own: whoever wants to go on with it holds the policy.
         const auto hold = old.lock();
@@ -411,7 +409,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_replaced_policy_leaves_its_loops_usable, Kind, t
     {
         asio::io_context& loop = loops::get_event_loop();
         test::latch ran;
-        if (old.lock()->name() == "threaded")
+        if (kind.runs_current_loops)
         {
             auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(20));
             timer->async_wait([&, timer](const loops::error_code&) { ran.count_down(); });
@@ -429,11 +427,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_replaced_policy_leaves_its_loops_usable, Kind, t
     BOOST_TEST(test::eventually([&] { return old.expired(); }));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_running_loop_keeps_its_policy, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_running_loop_keeps_its_policy)
 {
-    if (Kind::runs_its_loops)
+    if (kind.runs_its_loops)
         return; // those are ended with their policy: see the next case
-    auto policy = Kind::make();
+    auto policy = kind.make();
     const std::weak_ptr<loops::event_loop_policy> watched = policy;
     event_loop& loop = static_cast<event_loop&>(policy->get_event_loop());
     asio::post(loop, [&] {
@@ -445,11 +443,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_running_loop_keeps_its_policy, Kind, test::all_k
     BOOST_TEST(watched.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_policy_dropped_inside_is_torn_down_elsewhere)
 {
-    if (!Kind::runs_its_loops)
+    if (!kind.runs_its_loops)
         return;
-    auto policy = Kind::make();
+    auto policy = kind.make();
     asio::io_context& loop = policy->select_event_loop();
     auto owned = std::make_shared<int>(1);
     const std::weak_ptr<int> watched = owned;
@@ -468,9 +466,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_policy_dropped_inside_is_torn_down_elsewhere, Ki
     BOOST_TEST(test::eventually([&] { return watched.expired(); }));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_main_task_runs_by_the_policy, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_main_task_runs_by_the_policy)
 {
-    const policy_scope scope(Kind::make());
+    const policy_scope scope(kind.make());
     asio::io_context& current = loops::get_event_loop();
     BOOST_TEST(loops::run([] { return 9; }) == 9);
     BOOST_TEST(&loops::get_event_loop() == &current);

@@ -39,15 +39,15 @@ asio::io_context& loop_of(loops::event_loop_policy& policy)
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_stop_is_waited_for_by_the_next_run, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_stop_is_waited_for_by_the_next_run)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     for (int round = 0; round < 20; ++round)
     {
         policy->start();
         test::latch inside;
         std::thread other;
-        if (policy->name() == "default")
+        if (kind.run_by_caller)
             other = std::thread([&] {
                 asio::post(loop_of(*policy), [&] { inside.count_down(); });
                 policy->run();
@@ -70,9 +70,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_stop_is_waited_for_by_the_next_run, Kind, test::
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(started_anew_it_drains, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(started_anew_it_drains)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->start();
     policy->stop();
     policy->start();
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(started_anew_it_drains, Kind, test::all_kinds)
     std::thread runner;
     test::latch inside;
     asio::post(timer.get_executor(), [&] { inside.count_down(); });
-    if (policy->name() == "default")
+    if (kind.run_by_caller)
     {
         asio::io_context* const loop = policy->existing_event_loop();
         runner = std::thread([&, loop] {
@@ -99,11 +99,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(started_anew_it_drains, Kind, test::all_kinds)
     policy->join();
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(closed_while_it_starts, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(closed_while_it_starts)
 {
     for (int round = 0; round < 10; ++round)
     {
-        const auto policy = Kind::make();
+        const auto policy = kind.make();
         test::latch making;
         policy->set_loop_factory([&] {
             making.count_down();
@@ -126,11 +126,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(closed_while_it_starts, Kind, test::all_kinds)
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(dropped_by_a_handler_of_its_run, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(dropped_by_a_handler_of_its_run)
 {
-    if (Kind::runs_its_loops)
+    if (kind.runs_its_loops)
         return; // the handler would not wait for the run
-    auto policy = Kind::make();
+    auto policy = kind.make();
     auto* const raw = policy.get();
     asio::post(loop_of(*policy), [&] {
         policy.reset();
@@ -140,30 +140,30 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(dropped_by_a_handler_of_its_run, Kind, test::all_k
     BOOST_TEST(!policy);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(two_policies_slots_do_not_meet, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(two_policies_slots_do_not_meet)
 {
     asio::io_context own;
-    const auto first = Kind::make();
+    const auto first = kind.make();
     first->set_event_loop(&own);
     for (int i = 0; i < 3; ++i)
     {
-        const auto other = Kind::make();
+        const auto other = kind.make();
         other->get_event_loop();
         BOOST_TEST(first->existing_event_loop() == &own);
     }
     first->set_event_loop(nullptr);
-    const auto other = Kind::make();
+    const auto other = kind.make();
     other->get_event_loop();
     check_error([&] { first->get_event_loop(); }, error::no_current_event_loop);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(replaced_it_ends_its_work, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(replaced_it_ends_its_work)
 {
-    if (!Kind::runs_its_loops)
+    if (!kind.runs_its_loops)
         return; // the work is the caller's to run
     for (int round = 0; round < 20; ++round)
     {
-        loops::set_event_loop_policy(Kind::make());
+        loops::set_event_loop_policy(kind.make());
         constexpr int count = 100;
         auto ran = std::make_shared<std::atomic<int>>(0);
         asio::io_context& loop = loops::select_event_loop();
@@ -183,9 +183,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(replaced_it_ends_its_work, Kind, test::all_kinds)
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(put_back_it_is_closed_as_any, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(put_back_it_is_closed_as_any)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     loops::set_event_loop_policy(policy);
     auto alive = std::make_shared<int>(1);
     const std::weak_ptr<int> watched = alive;
@@ -201,24 +201,24 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(put_back_it_is_closed_as_any, Kind, test::all_kind
     loops::set_event_loop_policy(nullptr);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(what_an_exception_action_throws_is_kept, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(what_an_exception_action_throws_is_kept)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->on_exception(loops::exception_action::call(
         [](const std::exception_ptr&) { throw std::logic_error("thrown by the action"); }));
     asio::post(loop_of(*policy), [] { throw std::runtime_error("thrown by a handler"); });
-    const auto end = [&] { Kind::runs_its_loops ? policy->join() : policy->run(); };
+    const auto end = [&] { kind.runs_its_loops ? policy->join() : policy->run(); };
     BOOST_CHECK_THROW(end(), std::logic_error);
     policy->join();
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_that_nobody_asked_for_is_logged, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(an_exception_that_nobody_asked_for_is_logged)
 {
-    if (!Kind::runs_its_loops)
+    if (!kind.runs_its_loops)
         return; // run() throws it
     const test::log_capture log;
     {
-        const auto policy = Kind::make();
+        const auto policy = kind.make();
         test::latch inside;
         asio::post(loop_of(*policy), [&] {
             inside.count_down();
@@ -230,9 +230,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_exception_that_nobody_asked_for_is_logged, Kind
     BOOST_TEST(log.said().find("unheard of") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_drain_function_that_throws, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_drain_function_that_throws)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->on_drain([] { throw std::runtime_error("thrown before a drain"); });
     policy->start();
     BOOST_CHECK_THROW(policy->drain(1s), std::runtime_error);

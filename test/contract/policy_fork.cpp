@@ -38,18 +38,17 @@ int in_child(Check check)
 }
 
 // Whether work that a policy is given runs, whoever has to run it.
-bool works(loops::event_loop_policy& policy)
+bool works(const test::policy_kind& kind, loops::event_loop_policy& policy)
 {
     test::latch ran;
     policy.start();
     asio::io_context& loop = policy.select_event_loop();
-    const bool by_caller = policy.name() == "default";
     asio::post(loop, [&] {
         ran.count_down();
-        if (by_caller)
+        if (kind.run_by_caller)
             policy.stop();
     });
-    if (by_caller)
+    if (kind.run_by_caller)
         policy.run();
     const bool came = ran.wait();
     policy.stop();
@@ -59,9 +58,9 @@ bool works(loops::event_loop_policy& policy)
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_of_the_parents_is_current, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(nothing_of_the_parents_is_current)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->start();
     const asio::io_context* const inherited = &policy->get_event_loop();
     event_loop loop;
@@ -82,27 +81,27 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_of_the_parents_is_current, Kind, test::all
     BOOST_TEST(code == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_works, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(the_childs_copy_works)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->start();
     policy->select_event_loop();
     const int code = in_child([&] {
-        const bool worked = works(*policy);
+        const bool worked = works(kind, *policy);
         policy->close();
         return worked ? 0 : 1;
     });
     BOOST_TEST(code == 0);
-    BOOST_TEST(works(*policy)); // nor has the parent's suffered
+    BOOST_TEST(works(kind, *policy)); // nor has the parent's suffered
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_closed, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(the_childs_copy_is_closed)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->start();
     policy->get_event_loop();
     test::latch inside;
-    if (policy->name() != "default") // which is run by nobody now
+    if (!kind.run_by_caller) // whose loop is run by nobody now
     {
         asio::post(policy->select_event_loop(), [&] { inside.count_down(); });
         BOOST_REQUIRE(inside.wait());
@@ -115,9 +114,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_closed, Kind, test::all_kinds)
     BOOST_TEST(!policy->is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_destroyed, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(the_childs_copy_is_destroyed)
 {
-    auto policy = Kind::make();
+    auto policy = kind.make();
     policy->start();
     policy->get_event_loop();
     auto loop = policy->new_event_loop();
@@ -130,21 +129,20 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_childs_copy_is_destroyed, Kind, test::all_kind
 }
 
 // What exit() does in a child that did not mean to leave by _exit().
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_child_exits, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(the_child_exits)
 {
     const std::string helper = test::helper_path("exit_in_child");
-    const std::string policy = Kind::make()->name();
     const int code = in_child([&] {
-        ::execl(helper.c_str(), helper.c_str(), policy.c_str(), nullptr);
+        ::execl(helper.c_str(), helper.c_str(), kind.name.c_str(), nullptr);
         return 99;
     });
     BOOST_TEST(code == 7);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_scope_stays, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(a_scope_stays)
 {
-    const auto outer = Kind::make();
-    const auto inner = Kind::make();
+    const auto outer = kind.make();
+    const auto inner = kind.make();
     const policy_scope outer_scope(outer);
     int code = -2;
     {
@@ -157,9 +155,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_scope_stays, Kind, test::all_kinds)
 
 // Threads that are inside of Loops at the moment of the fork hold its mutexes; in the child they
 // are not there to let go.
-BOOST_AUTO_TEST_CASE_TEMPLATE(while_other_threads_use_it, Kind, test::all_kinds)
+LOOPS_POLICY_CASE(while_other_threads_use_it)
 {
-    const auto policy = Kind::make();
+    const auto policy = kind.make();
     policy->start();
     asio::io_context& selected = policy->select_event_loop();
     std::atomic<bool> end{false};
@@ -171,10 +169,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(while_other_threads_use_it, Kind, test::all_kinds)
             policy->get_task_factory();
             loops::try_get_running_loop();
             const loops::lease counted(selected, 1);
-            if (!Kind::one_for_all_threads)
+            if (!kind.one_for_all_threads)
                 loops::set_event_loop(own);
         }
-        if (!Kind::one_for_all_threads)
+        if (!kind.one_for_all_threads)
             loops::set_event_loop(nullptr);
     };
     std::thread first(use);

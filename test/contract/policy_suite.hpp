@@ -4,70 +4,39 @@
 #ifndef LOOPS_TEST_CONTRACT_POLICY_SUITE_HPP
 #define LOOPS_TEST_CONTRACT_POLICY_SUITE_HPP
 
-#include <loops/event_loop.hpp>
-#include <loops/policy.hpp>
-#include <loops/policy/default_policy.hpp>
-#include <loops/policy/pool_policy.hpp>
-#include <loops/policy/shared_policy.hpp>
-#include <loops/policy/threaded_policy.hpp>
+#include "support/policy_kinds.hpp"
 
-#include <memory>
-#include <tuple>
+#include <boost/config/helper_macros.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <cstddef>
 
 namespace test {
 
-// A kind of policy for the contract suite: how one is made, and what the contract says of it.
-struct default_kind
+// Adds a suite with one test case for each kind of policies. Compiled once, not once a kind: many
+// kinds come together.
+class case_of_each_kind
 {
-    static constexpr bool runs_its_loops = false; // by threads of its own, without run()
-    static constexpr bool one_for_all_threads = false;
-    static std::shared_ptr<loops::event_loop_policy> make()
+public:
+    case_of_each_kind(
+        const char* name, void (*body)(const policy_kind&), const char* file, std::size_t line)
     {
-        return std::make_shared<loops::default_policy>();
+        namespace boost_test = boost::unit_test;
+        auto* const suite = new boost_test::test_suite(name, file, line);
+        for (const policy_kind& kind : all_policy_kinds())
+            suite->add(
+                boost_test::make_test_case([body, &kind] { body(kind); }, kind.name, file, line));
+        boost_test::framework::current_auto_test_suite().add(suite);
     }
 };
-
-struct shared_kind
-{
-    static constexpr bool runs_its_loops = false;
-    static constexpr bool one_for_all_threads = true;
-    static std::shared_ptr<loops::event_loop_policy> make()
-    {
-        return std::make_shared<loops::shared_policy>(2);
-    }
-};
-
-struct threaded_kind
-{
-    static constexpr bool runs_its_loops = true;
-    static constexpr bool one_for_all_threads = false;
-    static std::shared_ptr<loops::event_loop_policy> make()
-    {
-        return std::make_shared<loops::threaded_policy>();
-    }
-};
-
-struct pool_kind
-{
-    static constexpr bool runs_its_loops = true;
-    static constexpr bool one_for_all_threads = false;
-    static std::shared_ptr<loops::event_loop_policy> make()
-    {
-        return std::make_shared<loops::pool_policy>(2);
-    }
-};
-
-struct least_loaded_pool_kind : pool_kind
-{
-    static std::shared_ptr<loops::event_loop_policy> make()
-    {
-        return std::make_shared<loops::pool_policy>(3, loops::least_loaded);
-    }
-};
-
-using all_kinds =
-    std::tuple<default_kind, shared_kind, threaded_kind, pool_kind, least_loaded_pool_kind>;
 
 } // namespace test
+
+// Begins the body of a test that every kind has to pass; it is given the `kind`.
+#define LOOPS_POLICY_CASE(name)                                    \
+    static void name(const test::policy_kind& kind);               \
+    static const test::case_of_each_kind BOOST_JOIN(name, _cases)( \
+        BOOST_STRINGIZE(name), name, __FILE__, __LINE__);          \
+    static void name(const test::policy_kind& kind)
 
 #endif

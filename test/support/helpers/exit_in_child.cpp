@@ -1,14 +1,15 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-// usage: exit_in_child POLICY
+// usage: exit_in_child KIND
 //
-// Has a policy of that description, forks, and calls exit(7) in the child; exits with what the
-// child did, or 1 where it did not end by itself. Not a test case, since Boost.Test does not live
-// through exit().
+// Has a policy of that kind, forks, and calls exit(7) in the child; exits with what the child
+// did, or 1 where it did not end by itself. Not a test case, since Boost.Test does not live through
+// exit().
 
 #include <loops/event_loop.hpp>
-#include <loops/make_policy.hpp>
+
+#include "support/policy_kinds.hpp"
 
 #include <cstdlib>
 
@@ -19,7 +20,7 @@ int main(int count, char** arguments)
 {
     if (count != 2)
         return 2;
-    const auto policy = loops::make_policy(arguments[1]);
+    const auto policy = test::policy_kind_of(arguments[1]).make();
     loops::set_event_loop_policy(policy);
     policy->start();
     loops::get_event_loop();

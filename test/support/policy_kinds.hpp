@@ -1,0 +1,83 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_TEST_SUPPORT_POLICY_KINDS_HPP
+#define LOOPS_TEST_SUPPORT_POLICY_KINDS_HPP
+
+#include <loops/policy.hpp>
+#include <loops/policy/default_policy.hpp>
+#include <loops/policy/pool_policy.hpp>
+#include <loops/policy/shared_policy.hpp>
+#include <loops/policy/threaded_policy.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace test {
+
+using policy_pointer = std::shared_ptr<loops::event_loop_policy>;
+
+// What the contract says of a kind of policies.
+struct policy_manners
+{
+    // run() runs the calling thread's loop on that thread.
+    bool run_by_caller = false;
+    // What is posted to a selected loop runs without a start() or run().
+    bool runs_its_loops = false;
+    // And so does what is posted to a current loop, of whatever thread.
+    bool runs_current_loops = false;
+    bool one_for_all_threads = false;
+    // Selects among loops; hence refuses to when it is drained.
+    bool chooses = false;
+};
+
+// A kind of policies: how one is made, and what the contract says of it.
+struct policy_kind : policy_manners
+{
+    std::string name;
+    policy_pointer (*make)();
+
+    policy_kind(std::string called, policy_manners manners, policy_pointer (*made_by)())
+        : policy_manners(manners), name(std::move(called)), make(made_by)
+    {}
+};
+
+inline const std::vector<policy_kind>& all_policy_kinds()
+{
+    using namespace loops;
+    policy_manners caller;
+    caller.run_by_caller = true;
+    policy_manners shared;
+    shared.one_for_all_threads = true;
+    policy_manners threaded;
+    threaded.runs_its_loops = threaded.runs_current_loops = true;
+    policy_manners pool;
+    pool.runs_its_loops = pool.chooses = true;
+    // A line a kind.
+    static const std::vector<policy_kind> all{
+        {"default", caller, [] { return policy_pointer(new default_policy); }},
+        {"shared", shared, [] { return policy_pointer(new shared_policy(2)); }},
+        {"threaded", threaded, [] { return policy_pointer(new threaded_policy); }},
+        {"pool", pool, [] { return policy_pointer(new pool_policy(2)); }},
+        {"pool_least_loaded", pool,
+            [] { return policy_pointer(new pool_policy(3, least_loaded)); }},
+        {"pool_by_key", pool, [] { return policy_pointer(new pool_policy(2, by_key)); }},
+    };
+    return all;
+}
+
+inline const policy_kind& policy_kind_of(const std::string& name)
+{
+    for (const policy_kind& each : all_policy_kinds())
+    {
+        if (each.name == name)
+            return each;
+    }
+    throw std::runtime_error("no kind of policies is called '" + name + "'");
+}
+
+} // namespace test
+
+#endif
