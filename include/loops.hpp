@@ -22,7 +22,10 @@
 #include <loops/policy.hpp>
 #include <loops/policy/chooser.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
+#include <loops/policy/proactor_policy.hpp>
+#include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>

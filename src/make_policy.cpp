@@ -4,192 +4,104 @@
 #include <loops/error.hpp>
 #include <loops/make_policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
+#include <loops/policy/proactor_policy.hpp>
+#include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
 
-#include <boost/system/errc.hpp>
+#include "detail/description.hpp"
 
-#include <charconv>
 #include <cstddef>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace {
 
+using detail::description;
+using detail::word;
+
 // More than any machine has CPUs; what is meant as something else is found before it is tried.
 constexpr std::size_t most_threads = 4096;
 
-// One word of a description, which remembers where it stands there.
-struct word
-{
-    std::string_view text;
-    std::size_t at = 0;
-};
-
-class description
-{
-public:
-    explicit description(std::string_view text) : text_(text)
-    {
-        const std::size_t comma = text.find(',');
-        const word head{text.substr(0, comma), 0};
-        const std::size_t colon = head.text.find(':');
-        name = {head.text.substr(0, colon), 0};
-        if (colon != std::string_view::npos)
-        {
-            value = {head.text.substr(colon + 1), colon + 1};
-            has_value = true;
-        }
-        for (std::size_t at = comma; at != std::string_view::npos;)
-        {
-            const std::size_t begin = at + 1;
-            at = text.find(',', begin);
-            const std::size_t length = at == std::string_view::npos ? at : at - begin;
-            const word pair{text.substr(begin, length), begin};
-            const std::size_t equals = pair.text.find('=');
-            if (equals == std::string_view::npos)
-                expected(pair, "key=value");
-            const word key{pair.text.substr(0, equals), begin};
-            for (const auto& [earlier, ignored] : options)
-            {
-                if (earlier.text == key.text)
-                    expected(key, "each key once");
-            }
-            options.emplace_back(key, word{pair.text.substr(equals + 1), begin + equals + 1});
-        }
-    }
-
-    [[noreturn]] void expected(const word& found, const std::string& what) const
-    {
-        detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
-            "policy description '" + std::string(text_) + "', character " +
-                std::to_string(found.at + 1) + ": expected " + what + ", found '" +
-                std::string(found.text) + "'");
-    }
-
-    std::size_t number(const word& from) const
-    {
-        std::size_t number = 0;
-        const char* const end = from.text.data() + from.text.size();
-        const auto [stop, code] = std::from_chars(from.text.data(), end, number);
-        if (code != std::errc() || stop != end || number == 0 || number > most_threads)
-            expected(from, "a number of threads, 1 to " + std::to_string(most_threads));
-        return number;
-    }
-
-    // The value that `from` names among `choices`.
-    template <class Value>
-    Value one_of(
-        const word& from, const std::vector<std::pair<std::string_view, Value>>& choices) const
-    {
-        std::string names;
-        for (const auto& [each, value_of_each] : choices)
-        {
-            if (each == from.text)
-                return value_of_each;
-            names += (names.empty() ? "" : ", ") + std::string(each);
-        }
-        expected(from, "one of " + names);
-    }
-
-    void no_value() const
-    {
-        if (has_value)
-            expected(value, "no value after '" + std::string(name.text) + "'");
-    }
-
-    void no_options() const
-    {
-        if (!options.empty())
-            expected(options.front().first, "no options for '" + std::string(name.text) + "'");
-    }
-
-    word name;
-    word value;
-    bool has_value = false;
-    std::vector<std::pair<word, word>> options;
-
-private:
-    std::string_view text_;
-};
-
 using policy_pointer = std::shared_ptr<event_loop_policy>;
 
-policy_pointer make_default(const description& from)
+std::size_t threads(const description& from)
+{
+    return from.number(*from.value(), "threads", most_threads);
+}
+
+template <class Policy>
+policy_pointer make_per_thread(description& from)
 {
     from.no_value();
     creation where = creation::every_thread;
-    for (const auto& [key, value] : from.options)
-    {
-        from.one_of<int>(key, {{"creation", 0}});
+    if (const word* const said = from.option("creation"))
         where = from.one_of<creation>(
-            value, {{"every_thread", creation::every_thread},
+            *said, {{"every_thread", creation::every_thread},
                        {"main_thread", creation::main_thread}, {"never", creation::never}});
-    }
-    return std::make_shared<default_policy>(where);
+    return std::make_shared<Policy>(where);
 }
 
-policy_pointer make_shared_policy(const description& from)
+policy_pointer make_shared_policy(description& from)
 {
-    from.no_options();
-    return from.has_value ? std::make_shared<shared_policy>(from.number(from.value))
-                          : std::make_shared<shared_policy>();
+    return from.value() != nullptr ? std::make_shared<shared_policy>(threads(from))
+                                   : std::make_shared<shared_policy>();
 }
 
-policy_pointer make_threaded(const description& from)
+policy_pointer make_threaded(description& from)
 {
     from.no_value();
-    from.no_options();
     return std::make_shared<threaded_policy>();
 }
 
-policy_pointer make_pool(const description& from)
+policy_pointer make_pool(description& from)
 {
-    enum class option
-    {
-        chooser,
-        pin,
-        name,
-    };
     pool_options made;
-    if (from.has_value)
-        made.threads = from.number(from.value);
-    for (const auto& [key, value] : from.options)
-    {
-        switch (from.one_of<option>(
-            key, {{"chooser", option::chooser}, {"pin", option::pin}, {"name", option::name}}))
-        {
-        case option::chooser:
-            made.chooser = from.one_of<chooser>(
-                value, {{"round_robin", round_robin}, {"least_loaded", least_loaded},
-                           {"two_choices", two_choices}, {"by_key", by_key}, {"by_cpu", by_cpu},
-                           {"prefer_current", prefer_current()}});
-            break;
-        case option::pin:
-            made.pin =
-                from.one_of<pinning>(value, {{"none", pinning::none}, {"compact", pinning::compact},
-                                                {"spread", pinning::spread}});
-            break;
-        case option::name: made.name = std::string(value.text); break;
-        }
-    }
+    if (from.value() != nullptr)
+        made.threads = threads(from);
+    if (const word* const said = from.option("chooser"))
+        made.chooser = from.one_of<chooser>(
+            *said, {{"round_robin", round_robin}, {"least_loaded", least_loaded},
+                       {"two_choices", two_choices}, {"by_key", by_key}, {"by_cpu", by_cpu},
+                       {"prefer_current", prefer_current()}});
+    if (const word* const said = from.option("pin"))
+        made.pin = from.one_of<pinning>(*said,
+            {{"none", pinning::none}, {"compact", pinning::compact}, {"spread", pinning::spread}});
+    if (const word* const said = from.option("name"))
+        made.name = std::string(said->text);
     return std::make_shared<pool_policy>(std::move(made));
+}
+
+// The policy of one part, whose name is known.
+policy_pointer make_part(description& from)
+{
+    using maker = policy_pointer (*)(description&);
+    const auto make = from.one_of<maker>(from.name(),
+        {{"default", make_per_thread<default_policy>},
+            {"per_thread", make_per_thread<default_policy>},
+            {"selector", make_per_thread<selector_policy>},
+            {"proactor", make_per_thread<proactor_policy>},
+            {"platform", make_per_thread<platform_policy>}, {"shared", make_shared_policy},
+            {"threaded", make_threaded}, {"pool", make_pool}});
+    policy_pointer made = make(from);
+    // Options that every policy has go here.
+    from.no_other_options();
+    return made;
 }
 
 } // namespace
 
 std::shared_ptr<event_loop_policy> make_policy(std::string_view text)
 {
-    using maker = policy_pointer (*)(const description&);
-    const description from(text);
-    const auto make = from.one_of<maker>(from.name,
-        {{"default", make_default}, {"per_thread", make_default}, {"shared", make_shared_policy},
-            {"threaded", make_threaded}, {"pool", make_pool}});
-    return make(from);
+    description first(text, 0);
+    policy_pointer made = make_part(first);
+    if (const auto next = first.next())
+        next->expected(next->name(), "the end of the description");
+    return made;
 }
 
 std::shared_ptr<event_loop_policy> make_policy(std::string_view text, error_code& ec)

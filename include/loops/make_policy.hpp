@@ -19,12 +19,13 @@ inline namespace LOOPS_ABI {
 /// | description | policy |
 /// | --- | --- |
 /// | `default`, `per_thread` | default_policy; `creation=every_thread`, `main_thread`, `never` |
+/// | `selector`, `proactor`, `platform` | selector_policy, proactor_policy, platform_policy; `creation=` as above |
 /// | `shared`, `shared:4` | shared_policy on that many threads |
 /// | `threaded` | threaded_policy |
 /// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web` |
 ///
-/// @throws system_error with `invalid_argument`; its text says at which character what was
-/// expected.
+/// @throws system_error with `invalid_argument`, whose text says at which character what was
+/// expected; with `error::backend_unavailable` as selector_policy and proactor_policy do.
 LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(std::string_view text);
 
 /// The same, giving null and an error code where make_policy() throws.

@@ -6,6 +6,7 @@
 
 #include <loops/policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
@@ -58,6 +59,7 @@ inline const std::vector<policy_kind>& all_policy_kinds()
     // A line a kind.
     static const std::vector<policy_kind> all{
         {"default", caller, [] { return policy_pointer(new default_policy); }},
+        {"platform", caller, [] { return policy_pointer(new platform_policy); }},
         {"shared", shared, [] { return policy_pointer(new shared_policy(2)); }},
         {"threaded", threaded, [] { return policy_pointer(new threaded_policy); }},
         {"pool", pool, [] { return policy_pointer(new pool_policy(2)); }},
