@@ -24,11 +24,13 @@
 #include <loops/policy/default_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
+#include <loops/policy/priority_policy.hpp>
 #include <loops/policy/proactor_policy.hpp>
 #include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
+#include <loops/priority_executor.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>

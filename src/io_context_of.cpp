@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #include <loops/detail/io_context_of.hpp>
+#include <loops/priority_executor.hpp>
 
 #include <memory>
 
@@ -22,16 +23,20 @@ asio::io_context* behind(const Erased& executor) noexcept
     return target != nullptr ? io_context_of(*target) : nullptr;
 }
 
+template <class... Targets, class Erased>
+asio::io_context* behind_any(const Erased& executor) noexcept
+{
+    asio::io_context* loop = nullptr;
+    static_cast<void>(((loop = behind<Targets>(executor)) || ...));
+    return loop;
+}
+
 template <class Erased>
 asio::io_context* search(const Erased& executor) noexcept
 {
-    if (asio::io_context* const loop = behind<plain>(executor))
-        return loop;
-    if (asio::io_context* const loop = behind<tracked>(executor))
-        return loop;
-    if (asio::io_context* const loop = behind<asio::strand<plain>>(executor))
-        return loop;
-    return behind<asio::strand<asio::any_io_executor>>(executor);
+    return behind_any<plain, tracked, asio::strand<plain>, priority_executor,
+        basic_priority_executor<tracked>, asio::strand<priority_executor>,
+        asio::strand<asio::any_io_executor>>(executor);
 }
 
 } // namespace

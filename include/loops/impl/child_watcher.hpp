@@ -5,6 +5,7 @@
 #define LOOPS_IMPL_CHILD_WATCHER_HPP
 
 #include <loops/child_watcher.hpp>
+#include <loops/priority_executor.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
@@ -135,6 +136,8 @@ child_watcher::wait_handler erase_handler(Handler handler)
             return handler_on<Handler, loop_executor>(*loop, std::move(handler));
         if (const auto* const strand = executor.template target<asio::strand<loop_executor>>())
             return handler_on<Handler, asio::strand<loop_executor>>(*strand, std::move(handler));
+        if (const auto* const ranked = executor.template target<priority_executor>())
+            return handler_on<Handler, priority_executor>(*ranked, std::move(handler));
     }
     return child_watcher::wait_handler(std::move(handler));
 }
