@@ -14,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -73,13 +74,25 @@ private:
             }
             catch (const std::exception& e)
             {
-                log(e.what());
-                log("the above left a child's handler, or its executor, on a thread of Loops");
+                tell(e.what());
             }
             catch (...)
             {
-                log("an exception left a child's handler, or its executor, on a thread of Loops");
+                tell("an exception");
             }
+        }
+    }
+
+    static void tell(const char* what) noexcept
+    {
+        try
+        {
+            log("this left a child's handler, or its executor, on " + platform::describe_thread() +
+                " of Loops: " + what);
+        }
+        catch (...) // no memory for the text
+        {
+            log(what);
         }
     }
 

@@ -8,6 +8,7 @@
 #include "detail/wait_service.hpp"
 #include "platform/linux/pidfd.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
@@ -247,6 +248,9 @@ void child_registry::move(child_wait& wait, wait_service* to) noexcept
         wait.service = to;
         if (to == nullptr)
             return;
+        // An operation of Asio's that cannot be started, and is destroyed, would leave a loop that has
+        // no other work stopped: with what tells of that unrun.
+        const auto until_told = asio::make_work_guard(to->get_executor());
         error_code ec;
         try
         {

@@ -6,20 +6,22 @@
 
 #include <loops/log.hpp>
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 
 namespace test {
 
-// What the log hook is told while this lives.
+// What the log hook is told while this lives. A message that another thread is about to deliver may
+// come later, and finds the text still there.
 class log_capture
 {
 public:
     log_capture()
-        : before_(loops::set_log_hook([this](std::string_view text) {
-              const std::lock_guard lock(mutex_);
-              said_ += text;
+        : before_(loops::set_log_hook([heard = heard_](std::string_view text) {
+              const std::lock_guard lock(heard->mutex);
+              heard->text += text;
           }))
     {}
     log_capture(const log_capture&) = delete;
@@ -28,13 +30,18 @@ public:
 
     std::string said() const
     {
-        const std::lock_guard lock(mutex_);
-        return said_;
+        const std::lock_guard lock(heard_->mutex);
+        return heard_->text;
     }
 
 private:
-    mutable std::mutex mutex_;
-    std::string said_;
+    struct heard
+    {
+        std::mutex mutex;
+        std::string text;
+    };
+
+    const std::shared_ptr<heard> heard_ = std::make_shared<heard>();
     loops::log_hook before_;
 };
 
