@@ -65,8 +65,8 @@ struct is_awaitable<asio::awaitable<T, Executor>> : std::true_type
 ///     handler of the loop, as a detached task's does.
 ///
 /// @par Per-Operation Cancellation
-/// Whatever type the task supports: the signal is passed on to it, on its executor. The signal
-/// must live until the completion.
+/// Whatever type the task supports: the signal is passed on to it, on its executor. A task that
+/// waits for its start is ended by any type, at once. The signal must live until the completion.
 ///
 /// @throws What making the process's first policy throws. Nothing was started then.
 ///
@@ -115,7 +115,8 @@ auto spawn(const Executor& executor, Task task, CompletionToken&& token);
 ///
 /// @par Per-Operation Cancellation
 /// As `co_spawn`'s: a coroutine hears of `terminal` unless it resets its cancellation state. The
-/// signal is passed on on `executor`, and must live until the completion.
+/// signal is passed on on `executor`, and must live until the completion. A coroutine that waits
+/// for its start is ended by any type, at once.
 ///
 /// @throws As above.
 ///
@@ -144,6 +145,43 @@ auto spawn(
 /// @throws As get_executor() as well.
 template <class T, class TaskExecutor, class CompletionToken>
 auto spawn(asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+
+#endif
+
+/// Starts a task as spawn() does, but not later: where a bound would have it wait for its start, it
+/// completes with `error::queue_full` instead, and does not run.
+///
+/// For tasks that are waited for by a task under the same bound: see bounded_policy.
+///
+/// All else is said of spawn(). A task factory of your own has to ask task::may_wait().
+///
+/// @par Example
+/// @code
+/// loops::try_spawn(
+///     executor, [&](auto done) { look_up(name, std::move(done)); },
+///     [&](std::exception_ptr exception) {
+///         if (exception)
+///             answer_from_cache(name);
+///     });
+/// @endcode
+template <class Executor, class Task,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr)) CompletionToken,
+    std::enable_if_t<!detail::is_awaitable<Task>::value, int> = 0>
+auto try_spawn(const Executor& executor, Task task, CompletionToken&& token);
+
+#if defined(LOOPS_HAS_COROUTINES)
+
+/// The same for a coroutine. One that does not run is destroyed before its completion handler is
+/// called.
+template <class Executor, class T, class TaskExecutor, class CompletionToken>
+auto try_spawn(
+    const Executor& executor, asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+
+/// The same on the loop that this thread's policy selects.
+///
+/// @throws As get_executor() as well.
+template <class T, class TaskExecutor, class CompletionToken>
+auto try_spawn(asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
 
 #endif
 
