@@ -20,6 +20,7 @@
 #include <loops/make_policy.hpp>
 #include <loops/parking.hpp>
 #include <loops/policy.hpp>
+#include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/chooser.hpp>
 #include <loops/policy/default_policy.hpp>
 #include <loops/policy/platform_policy.hpp>

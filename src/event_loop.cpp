@@ -64,8 +64,7 @@ void event_loop::shut_down()
 {
     asio::io_context::stop();
     // Before the services, which destroy the handlers that wait in an order of their own.
-    impl_->record->die();
-    impl_->record->destroy_locals();
+    impl_->record->end();
     asio::io_context::shutdown();
 }
 

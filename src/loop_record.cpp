@@ -65,11 +65,7 @@ public:
 
     ~loop_service() override { record_->die(); }
 
-    void shutdown() override
-    {
-        record_->die();
-        record_->destroy_locals();
-    }
+    void shutdown() override { record_->end(); }
 
     const std::shared_ptr<loop_record>& record() const noexcept { return record_; }
 
@@ -263,6 +259,13 @@ void loop_record::die() noexcept
         return;
     next_loop_epoch();
     registry().loops.erase(this);
+}
+
+void loop_record::end() noexcept
+{
+    die();
+    task_lane::refuse_waiting(*this);
+    destroy_locals();
 }
 
 void* loop_record::find_local(std::uint64_t key, const std::function<std::shared_ptr<void>()>& make)

@@ -8,6 +8,7 @@
 #include <loops/detail/task_hook.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/task_lane.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
@@ -91,9 +92,11 @@ public:
     // The context is going: empties every slot that names it. Idempotent.
     void die() noexcept;
 
+    // The same, and refuses the tasks that wait for their start, and destroys what is the loop's.
+    void end() noexcept;
+
     // Values of loop_local, in the order of their making.
     void* find_local(std::uint64_t key, const std::function<std::shared_ptr<void>()>& make);
-    void destroy_locals() noexcept;
 
     // Spawned tasks that have not ended.
     void add_task(task_hook& task);
@@ -127,6 +130,9 @@ private:
         std::shared_ptr<void> value;
     };
 
+    friend class task_lane;
+
+    void destroy_locals() noexcept;
     bool ran_out_of_work(asio::io_context& loop) const noexcept;
 
     const std::uint64_t id_;
@@ -150,6 +156,7 @@ private:
     std::unordered_map<std::uint64_t, std::shared_ptr<local>> locals_;
     std::vector<std::shared_ptr<local>> locals_by_age_;
     boost::intrusive::list<task_hook, boost::intrusive::constant_time_size<false>> task_list_;
+    task_lanes lanes_;
 };
 
 // The record of a loop; made, and the loop thereby known to Loops, at the first call for it.

@@ -135,7 +135,7 @@ LOOPS_POLICY_CASE(a_loop_is_adopted_and_its_death_empties_the_slot)
     }
     BOOST_TEST(loops::get_event_loop_policy()->existing_event_loop() == nullptr);
     check_error([] { loops::get_event_loop(); }, error::no_current_event_loop,
-        "'" + scope.policy()->name() + "'");
+        "'" + test::mapper_of(scope.policy())->name() + "'");
     check_error([] { loops::get_event_loop(); }, error::no_current_event_loop, "thread '");
     asio::io_context again;
     loops::set_event_loop(again);

@@ -5,11 +5,13 @@
 #define LOOPS_TEST_SUPPORT_POLICY_KINDS_HPP
 
 #include <loops/policy.hpp>
+#include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/default_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
+#include <loops/policy/wrapping_policy.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -66,8 +68,22 @@ inline const std::vector<policy_kind>& all_policy_kinds()
         {"pool_least_loaded", pool,
             [] { return policy_pointer(new pool_policy(3, least_loaded)); }},
         {"pool_by_key", pool, [] { return policy_pointer(new pool_policy(2, by_key)); }},
+        {"bounded_shared", shared,
+            [] {
+                return policy_pointer(new bounded_policy(std::make_shared<shared_policy>(2), 2));
+            }},
+        {"bounded_pool", pool,
+            [] { return policy_pointer(new bounded_policy(std::make_shared<pool_policy>(2), 1)); }},
     };
     return all;
+}
+
+// Which policy maps to loops: the innermost of those that are wrapped.
+inline policy_pointer mapper_of(policy_pointer policy)
+{
+    while (const auto wrapping = std::dynamic_pointer_cast<loops::wrapping_policy>(policy))
+        policy = wrapping->inner();
+    return policy;
 }
 
 inline const policy_kind& policy_kind_of(const std::string& name)
