@@ -19,7 +19,7 @@ inline namespace LOOPS_ABI {
 /// Derive from it and override what is to change: everything here passes a call on to the wrapped
 /// policy. The two are one as to threads, exceptions, drains, closing and the child watcher: what is
 /// set on the one holds for the other, and closing either closes both. Policies that wrap can be
-/// wrapped themselves.
+/// wrapped themselves. A loop that runs keeps the policy that made it alive, which is the wrapped one.
 ///
 /// @par Thread safety
 /// As event_loop_policy.
