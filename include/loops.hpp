@@ -23,6 +23,7 @@
 #include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/chooser.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/priority_policy.hpp>

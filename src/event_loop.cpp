@@ -179,6 +179,11 @@ std::shared_ptr<crew> loop_access::take_threads(event_loop& loop) noexcept
     return std::exchange(loop.impl_->threads, nullptr);
 }
 
+void loop_access::finish_close(event_loop& loop)
+{
+    loop.shut_down();
+}
+
 void loop_access::give_to(event_loop& loop, std::shared_ptr<crew> threads)
 {
     loop.impl_->threads = std::move(threads);

@@ -31,6 +31,7 @@ lease::lease(asio::io_context& loop, std::int64_t weight)
     if (record_->context() == nullptr)
         detail::throw_error(error::loop_closed, "taking a lease on " + record_->describe());
     record_->leased.fetch_add(weight_, std::memory_order_relaxed);
+    record_->leases.fetch_add(1, std::memory_order_relaxed);
 }
 
 lease::lease(lease&& other) noexcept
@@ -56,7 +57,11 @@ lease::~lease()
 void lease::release() noexcept
 {
     if (record_)
+    {
         record_->leased.fetch_sub(std::exchange(weight_, 0), std::memory_order_relaxed);
+        // What was done to the loop under the lease is seen by whoever finds that it is over.
+        record_->leases.fetch_sub(1, std::memory_order_release);
+    }
     record_.reset();
 }
 

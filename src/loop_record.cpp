@@ -235,6 +235,12 @@ void loop_record::stop()
         loop->stop();
 }
 
+bool loop_record::is_stopped_by_user() const
+{
+    const std::lock_guard lock(mutex_);
+    return stopped_by_user_;
+}
+
 bool loop_record::begin_close()
 {
     const std::lock_guard lock(mutex_);

@@ -67,6 +67,10 @@ struct gate
     std::condition_variable changed;
     std::atomic<bool> closed{false};
     std::atomic<std::thread::id> by{std::thread::id()};
+    unsigned unparked = 0; // threads that destroy loops, in the process of this fork generation
+    unsigned generation = 0;
+
+    bool others_destroy() const { return unparked > 0 && generation == detail::fork_generation(); }
 };
 
 gate*& present_gate()
@@ -110,6 +114,29 @@ void wait_while_parked()
     the_gate().changed.wait(lock, [] { return !is_parked_here(); });
 }
 
+unparked::unparked()
+{
+    const std::lock_guard lock(the_gate().mutex);
+    counted_ = !is_parked_here();
+    if (!counted_)
+        return;
+    if (!the_gate().others_destroy())
+    {
+        the_gate().unparked = 0;
+        the_gate().generation = fork_generation();
+    }
+    ++the_gate().unparked;
+}
+
+unparked::~unparked()
+{
+    if (!counted_)
+        return;
+    const std::lock_guard lock(the_gate().mutex);
+    if (--the_gate().unparked == 0)
+        the_gate().changed.notify_all();
+}
+
 } // namespace detail
 
 struct parking::impl
@@ -145,6 +172,7 @@ parking::parking() : impl_(std::make_unique<impl>())
         the_gate().changed.wait(lock, [] { return !the_gate().closed; });
         the_gate().by = std::this_thread::get_id();
         the_gate().closed = true;
+        the_gate().changed.wait(lock, [] { return !the_gate().others_destroy(); });
     }
     // Runs end, and tell nobody: hence the second look from time to time.
     while (!impl_->fill())

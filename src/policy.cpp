@@ -159,6 +159,7 @@ void event_loop_policy::for_each_loop(const std::function<void(asio::io_context&
 
 lease event_loop_policy::acquire(const selection& what, std::int64_t weight)
 {
+    const detail::acquisition keep;
     return lease(select_event_loop(what), weight);
 }
 

@@ -72,6 +72,13 @@ run_scope::~run_scope()
     frame_.record->leave();
 }
 
+acquisition::acquisition() : outer_(std::exchange(this_thread.acquiring, this)) {}
+
+acquisition::~acquisition()
+{
+    this_thread.acquiring = outer_;
+}
+
 work_hold::work_hold(loop_record& record) : record_(record)
 {
     record_.resume();

@@ -7,6 +7,7 @@
 
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
+#include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
 #include <algorithm>
@@ -15,6 +16,26 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
+namespace {
+
+// Notes for the calling thread that it is a member.
+class membership
+{
+public:
+    membership(const crew& of, const asio::io_context& loop)
+        : note_{&of, &loop, thread_state::of_this_thread().crews}
+    {
+        thread_state::of_this_thread().crews = &note_;
+    }
+    membership(const membership&) = delete;
+    membership& operator=(const membership&) = delete;
+    ~membership() { thread_state::of_this_thread().crews = note_.outer; }
+
+private:
+    crew_membership note_;
+};
+
+} // namespace
 
 crew::crew(exception_sink sink) : sink_(std::move(sink)), generation_(fork_generation()) {}
 
@@ -97,10 +118,13 @@ void crew::start_locked(lock_type& lock, asio::io_context& loop, const crew_thre
     }
     const auto self = add_member(loop);
     self->own_thread = true;
+    self->on_idle = how.on_idle;
     try
     {
-        self->thread = platform::start_thread(
-            [keep = shared_from_this(), self, how] { keep->body(self, how); });
+        self->thread = platform::start_thread([keep = shared_from_this(), self, how] {
+            const membership note(*keep, *self->of->loop);
+            keep->body(self, how);
+        });
         changed_.wait(lock, [&] { return self->started || self->ended; });
     }
     catch (...)
@@ -171,6 +195,7 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
     const auto keep = shared_from_this(); // a handler may drop the policy
     settle();
     {
+        const membership note(*this, loop);
         const run_scope scope(loop);
         scope.record().resume();
         std::shared_ptr<member> self;
@@ -213,7 +238,7 @@ void crew::run(member& self)
             more = true;
         }
         lock_type lock(mutex_);
-        if (stopping_)
+        if (stopping_ || self.of->removed)
             return;
         if (mode == run_mode::one && ran > 0)
             count_in_drain(self);
@@ -226,8 +251,7 @@ void crew::run(member& self)
                 return;
             mode = run_mode::one;
         }
-        // A request to stop ends the runs that callers make, not what the policy does for them.
-        else if (!self.own_thread || !self.of->record->undo_requested_stop())
+        else if (!goes_on(lock, self))
             return;
     }
 }
@@ -267,6 +291,7 @@ void crew::stop()
 {
     const std::lock_guard lock(mutex_);
     ++stops_;
+    changed_.notify_all();
     forget_ended();
     if (!members_.empty())
         stop_locked();
@@ -291,7 +316,7 @@ void crew::settle_locked(lock_type& lock)
 {
     while (stopping_ || draining_)
     {
-        if (inside_locked(nullptr))
+        if (inside())
         {
             lock.unlock();
             throw_error(error::already_running, "starting a run on " + platform::describe_thread() +
@@ -347,6 +372,7 @@ void crew::remove(asio::io_context& loop) noexcept
         if (each->id == std::this_thread::get_id())
             std::terminate();
         each->of->work.reset();
+        each->of->removed = true;
         loop.stop();
         going.push_back(std::move(each->thread));
     }
@@ -394,28 +420,20 @@ std::exception_ptr crew::take_exception() noexcept
     return std::exchange(first_exception_, nullptr);
 }
 
-bool crew::inside_locked(const asio::io_context* loop) const
+bool crew::inside() const noexcept
 {
-    return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
-        return !each->ended && each->id == std::this_thread::get_id() &&
-               (loop == nullptr || each->of->loop == loop);
-    });
+    const crew_membership* each = thread_state::of_this_thread().crews;
+    while (each != nullptr && each->of != this)
+        each = each->outer;
+    return each != nullptr && !is_inherited();
 }
 
-bool crew::inside() const
+bool crew::inside(const asio::io_context& loop) const noexcept
 {
-    if (is_inherited())
-        return false;
-    const std::lock_guard lock(mutex_);
-    return inside_locked(nullptr);
-}
-
-bool crew::inside(const asio::io_context& loop) const
-{
-    if (is_inherited())
-        return false;
-    const std::lock_guard lock(mutex_);
-    return inside_locked(&loop);
+    const crew_membership* each = thread_state::of_this_thread().crews;
+    while (each != nullptr && (each->of != this || each->loop != &loop))
+        each = each->outer;
+    return each != nullptr && !is_inherited();
 }
 
 bool crew::busy() const

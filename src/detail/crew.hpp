@@ -39,6 +39,9 @@ struct crew_thread
     std::optional<unsigned> cpu;
     std::function<void()> on_start;
     std::function<void()> on_stop;
+    // Asked on the thread when the loop is out of work after let_idle(): true, and the thread ends.
+    // Must not throw.
+    std::function<bool()> on_idle = nullptr;
 };
 
 // The threads that run a policy's loops: one loop by many, or many loops by one each. Threads hold
@@ -73,6 +76,14 @@ public:
     // it had been told so `since` times. Rethrows as join() does.
     void run_here(asio::io_context& loop, std::uint64_t since);
 
+    // Has the thread of a loop ask its crew_thread::on_idle once the loop is out of work; a loop of
+    // nobody's here: nothing.
+    void let_idle(const asio::io_context& loop);
+
+    // Waits until the crew is told to stop, drain or close, unless it was since it had been told so
+    // `since` times.
+    void wait_for_stop(std::uint64_t since);
+
     // Ends every run as soon as its present handler has returned.
     void stop();
 
@@ -100,8 +111,8 @@ public:
     drain_report drain(std::chrono::nanoseconds limit);
 
     // Whether the calling thread is a member, of any loop or of this one.
-    bool inside() const;
-    bool inside(const asio::io_context& loop) const;
+    bool inside() const noexcept;
+    bool inside(const asio::io_context& loop) const noexcept;
 
     // Whether any thread is running a loop.
     bool busy() const;
@@ -121,6 +132,8 @@ private:
         asio::io_context* loop = nullptr;
         std::optional<guard> work;
         std::size_t members = 0;
+        bool let_idle = false; // it holds no work of ours until its thread has asked
+        bool removed = false;
         // In a drain: out of work when all members were last seen, and nothing has come since.
         bool idle = false;
         std::size_t out = 0;     // members that found it out of work this time
@@ -134,7 +147,8 @@ private:
         std::thread::id id;
         bool started = false;
         bool ended = false;
-        bool own_thread = false;    // the crew's, not a caller's
+        bool own_thread = false; // the crew's, not a caller's
+        std::function<bool()> on_idle;
         std::size_t probes = 0;     // in a drain: how many of its handlers were only that
         std::exception_ptr failure; // why it did not start
     };
@@ -153,12 +167,12 @@ private:
     void body(const std::shared_ptr<member>& self, const crew_thread& how);
     void leave(member& self);
     void run(member& self);
+    bool goes_on(lock_type& lock, const member& self);
     bool excepted(const std::exception_ptr& exception);
     void stop_locked();
     void settle_locked(lock_type& lock);
     void join_ended(lock_type& lock);
     void forget_ended();
-    bool inside_locked(const asio::io_context* loop) const;
 
     // Drains.
     bool stays_in_drain(lock_type& lock, member& self);

@@ -107,6 +107,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     drain_report report;
     lock_type lock(mutex_);
     ++stops_;
+    changed_.notify_all();
     draining_ = true;
     const auto units = units_;
     const auto members = members_;

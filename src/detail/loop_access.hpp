@@ -24,6 +24,9 @@ public:
     // Makes the loop one that nobody runs; null where it was. The thread is the caller's to end.
     static std::shared_ptr<crew> take_threads(event_loop& loop) noexcept;
 
+    // The second half of close(), where the loop's record has begun it.
+    static void finish_close(event_loop& loop);
+
     static bool has_own_thread(const event_loop& loop) noexcept;
 
     // Whether an exception handler is set.

@@ -77,6 +77,8 @@ public:
     // A stop() of the user's, which sticks.
     void stop();
 
+    bool is_stopped_by_user() const;
+
     // Inside of a run: restarts the loop where want of work had ended the runs before. A stop()
     // sticks, and so does want of work that Loops did not see: of a run not made through it.
     void resume();
@@ -108,6 +110,7 @@ public:
 
     // Load, as far as Loops can see it.
     std::atomic<std::int64_t> leased{0};
+    std::atomic<std::size_t> leases{0}; // how many there are, those of weight 0 included
     std::atomic<std::int64_t> tasks{0};
 
     // The index in the pool whose loop it is, for a look-up the other way: whoever reads it checks

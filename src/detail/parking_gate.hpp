@@ -16,6 +16,22 @@ bool is_parked_here() noexcept;
 // Waits until that is over.
 void wait_while_parked();
 
+// Lets a thread that is in no run judge and destroy loops: while one lives, nobody parks, and where
+// somebody has parked, it is false.
+class unparked
+{
+public:
+    unparked();
+    unparked(const unparked&) = delete;
+    unparked& operator=(const unparked&) = delete;
+    ~unparked();
+
+    explicit operator bool() const noexcept { return counted_; }
+
+private:
+    bool counted_;
+};
+
 } // namespace detail
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -16,6 +16,8 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
+class crew;
+class key_scope_node;
 class loop_record;
 
 // One run of a loop by Loops on this thread; it lives on the stack of the function that runs.
@@ -25,6 +27,30 @@ struct run_frame
     run_frame* outer = nullptr;
     unsigned fork_generation = 0;
     bool untimed = false; // inside of a run function of Asio that may execute many handlers
+};
+
+// That this thread is one of a crew's, or a caller inside of its run, as to one loop; it lives on the
+// stack of the function that runs.
+struct crew_membership
+{
+    const crew* of = nullptr;
+    const asio::io_context* loop = nullptr;
+    crew_membership* outer = nullptr;
+};
+
+// While it lives on the stack, loops that this thread is given by a policy that drops idle ones stay.
+class acquisition
+{
+public:
+    acquisition();
+    acquisition(const acquisition&) = delete;
+    acquisition& operator=(const acquisition&) = delete;
+    ~acquisition();
+
+    lease given;
+
+private:
+    acquisition* const outer_;
 };
 
 // What a thread knows. There is one definition, in this library, so that every shared object of
@@ -38,6 +64,9 @@ struct thread_state
 
     run_frame* run = nullptr;
     policy_scope* scope = nullptr;
+    const key_scope_node* keys = nullptr; // the innermost key_scope, of whatever type
+    crew_membership* crews = nullptr;
+    acquisition* acquiring = nullptr;
 
     static thread_state& of_this_thread() noexcept;
 };

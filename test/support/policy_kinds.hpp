@@ -7,6 +7,7 @@
 #include <loops/policy.hpp>
 #include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
@@ -14,8 +15,10 @@
 #include <loops/policy/wrapping_policy.hpp>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace test {
@@ -32,6 +35,8 @@ struct policy_manners
     // And so does what is posted to a current loop, of whatever thread.
     bool runs_current_loops = false;
     bool one_for_all_threads = false;
+    // A loop lives no longer than the policy, even where a thread has it.
+    bool loops_go_with_it = false;
     // Selects among loops; hence refuses to when it is drained.
     bool chooses = false;
 };
@@ -47,17 +52,30 @@ struct policy_kind : policy_manners
     {}
 };
 
+// The contract speaks of threads: they are the keys.
+inline policy_pointer keyed_by_thread(loops::run_by who)
+{
+    loops::keyed_options options;
+    options.run_by = who;
+    return std::make_shared<loops::keyed_policy<std::thread::id>>(
+        [] { return std::optional(std::this_thread::get_id()); }, options);
+}
+
 inline const std::vector<policy_kind>& all_policy_kinds()
 {
     using namespace loops;
     policy_manners caller;
     caller.run_by_caller = true;
     policy_manners shared;
-    shared.one_for_all_threads = true;
+    shared.one_for_all_threads = shared.loops_go_with_it = true;
     policy_manners threaded;
     threaded.runs_its_loops = threaded.runs_current_loops = true;
     policy_manners pool;
     pool.runs_its_loops = pool.chooses = true;
+    policy_manners keyed = caller;
+    keyed.loops_go_with_it = true;
+    policy_manners keyed_threads = threaded;
+    keyed_threads.loops_go_with_it = keyed_threads.chooses = true;
     // A line a kind.
     static const std::vector<policy_kind> all{
         {"default", caller, [] { return policy_pointer(new default_policy); }},
@@ -74,6 +92,8 @@ inline const std::vector<policy_kind>& all_policy_kinds()
             }},
         {"bounded_pool", pool,
             [] { return policy_pointer(new bounded_policy(std::make_shared<pool_policy>(2), 1)); }},
+        {"keyed_run_by_caller", keyed, [] { return keyed_by_thread(run_by::caller); }},
+        {"keyed_run_by_policy", keyed_threads, [] { return keyed_by_thread(run_by::policy); }},
     };
     return all;
 }
