@@ -76,9 +76,12 @@ public:
     // it had been told so `since` times. Rethrows as join() does.
     void run_here(asio::io_context& loop, std::uint64_t since);
 
-    // Has the thread of a loop ask its crew_thread::on_idle once the loop is out of work; a loop of
-    // nobody's here: nothing.
-    void let_idle(const asio::io_context& loop);
+    // Has the thread of a loop ask its crew_thread::on_idle once the loop is out of work. False: the
+    // loop has no thread.
+    bool let_idle(const asio::io_context& loop);
+
+    // Has restart() leave a loop alone that has no thread. False: it has one.
+    bool withdraw(const asio::io_context& loop);
 
     // Waits until the crew is told to stop, drain or close, unless it was since it had been told so
     // `since` times.

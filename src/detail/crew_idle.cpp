@@ -36,15 +36,31 @@ bool crew::goes_on(lock_type& lock, const member& self)
     return true;
 }
 
-void crew::let_idle(const asio::io_context& loop)
+bool crew::let_idle(const asio::io_context& loop)
 {
     const std::lock_guard lock(mutex_);
     const auto found = std::find_if(
         units_.begin(), units_.end(), [&](const auto& each) { return each->loop == &loop; });
-    if (found == units_.end() || stopping_ || draining_)
-        return;
-    (*found)->let_idle = true;
-    (*found)->work.reset();
+    if (found == units_.end())
+        return false;
+    if (!stopping_ && !draining_)
+    {
+        (*found)->let_idle = true;
+        (*found)->work.reset();
+    }
+    return true;
+}
+
+bool crew::withdraw(const asio::io_context& loop)
+{
+    const std::lock_guard lock(mutex_);
+    if (std::any_of(
+            units_.begin(), units_.end(), [&](const auto& each) { return each->loop == &loop; }))
+        return false;
+    posts_.erase(std::remove_if(posts_.begin(), posts_.end(),
+                     [&](const post& each) { return each.loop == &loop; }),
+        posts_.end());
+    return true;
 }
 
 void crew::wait_for_stop(std::uint64_t since)

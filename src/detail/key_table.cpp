@@ -222,15 +222,18 @@ std::size_t key_table::size() const
     return entries_.size();
 }
 
-std::vector<std::shared_ptr<loop_record>> key_table::all() const
+std::vector<std::shared_ptr<loop_record>> key_table::all(std::vector<lease>& held) const
 {
     std::vector<std::shared_ptr<loop_record>> all;
     {
         const std::lock_guard lock(mutex_);
         for (const entry& each : entries_)
         {
-            if (each.current && each.current->context() != nullptr)
-                all.push_back(each.current);
+            asio::io_context* const loop = each.current ? each.current->context() : nullptr;
+            if (loop == nullptr)
+                continue;
+            held.emplace_back(*loop, 0);
+            all.push_back(each.current);
         }
     }
     std::sort(
@@ -351,15 +354,13 @@ bool key_table::judge_oldest(std::chrono::steady_clock::time_point now, entries&
     touch(it);
     if (!is_idle(*it))
         return true;
-    if (threads_)
-    {
-        it->asked = true;
-        threads_->let_idle(*it->made);
+    it->asked = threads_ && threads_->let_idle(*it->made);
+    if (it->asked)
         return true;
-    }
     try
     {
-        if (!waits_for_a_run(*it->made) && it->current->begin_close())
+        if (!waits_for_a_run(*it->made) && (!threads_ || threads_->withdraw(*it->made)) &&
+            it->current->begin_close())
             take_out(it, idle);
     }
     catch (const system_error&) // somebody has begun to run it

@@ -83,8 +83,8 @@ public:
 
     std::size_t size() const;
 
-    // The live loops, in the order in which they became known.
-    std::vector<std::shared_ptr<loop_record>> all() const;
+    // The live loops, in the order in which they became known, and leases that keep them.
+    std::vector<std::shared_ptr<loop_record>> all(std::vector<lease>& held) const;
 
     // Throws already_running where a caller runs a loop that was made for a key, or where the
     // calling thread is the one that drops idle loops.

@@ -19,6 +19,8 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -304,7 +306,8 @@ void keyed_policy_base::for_each_loop(const std::function<void(asio::io_context&
 {
     check_open("asking for the loops");
     in_context([this](const question& of) { return &find_or_make(of); });
-    for (const auto& each : impl_->here().all())
+    std::vector<lease> held;
+    for (const auto& each : impl_->here().all(held))
     {
         if (asio::io_context* const loop = each->context())
             visit(*loop);
