@@ -4,28 +4,17 @@
 #include <loops/event_loop.hpp>
 
 #include "detail/crew.hpp"
-#include "detail/log.hpp"
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 
 #include <boost/asio/post.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
-
-namespace detail {
-namespace {
-
-// Makes a thread that runs the loop look at its debug flag.
-void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries);
-
-} // namespace
-} // namespace detail
 
 struct event_loop::impl
 {
@@ -150,8 +139,7 @@ void event_loop::set_debug(bool on) noexcept
         return;
     try
     {
-        for (unsigned left = impl_->record->untimed_runs; left > 0; --left)
-            detail::leave_untimed_run(impl_->record, 64);
+        detail::leave_untimed_runs(impl_->record);
     }
     catch (...) // no memory: the flag is seen when a run begins
     {}
@@ -205,210 +193,6 @@ bool loop_access::handle(event_loop& loop, const std::exception_ptr& exception)
         return false;
     loop.impl_->on_exception(exception);
     return true;
-}
-
-namespace {
-
-using std::chrono::steady_clock;
-using namespace std::chrono_literals;
-
-// How long a run that reports slow handlers waits at a time, and so how exactly it knows when a
-// handler that it waited for began: Asio does not tell.
-constexpr auto slice = 1ms;
-
-void report_if_slow(const event_loop& loop, steady_clock::duration held)
-{
-    if (held <= loop.slow_callback_duration())
-        return;
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(held);
-    log("a handler held loop '" + loop.name() + "' up for at least " + std::to_string(ms.count()) +
-        " ms; move blocking work to a thread pool");
-}
-
-// Calls `run_one`, and reports a handler that took too long, whether it returned or threw.
-template <class RunOne>
-std::size_t run_timed(const event_loop& loop, steady_clock::duration waited, RunOne run_one)
-{
-    const auto begin = steady_clock::now();
-    std::size_t ran = 0;
-    try
-    {
-        ran = run_one();
-    }
-    catch (...)
-    {
-        report_if_slow(loop, steady_clock::now() - begin - waited);
-        throw;
-    }
-    if (ran > 0)
-        report_if_slow(loop, steady_clock::now() - begin - waited);
-    return ran;
-}
-
-// Runs one handler, and reports it if it held the loop up. True: there may be more to run.
-bool run_one_timed(event_loop& loop, std::size_t& ran, const std::optional<steady_time>& deadline)
-{
-    asio::io_context& base = loop;
-    const bool poll = deadline == steady_time::min();
-    if (!poll && deadline && steady_clock::now() >= *deadline)
-        return false;
-    std::size_t one = run_timed(loop, 0ns, [&] { return base.poll_one(); });
-    if (one == 0 && !poll && !base.stopped())
-    {
-        const auto end = steady_clock::now() + slice;
-        const auto until = deadline ? std::min(*deadline, end) : end;
-        one = run_timed(loop, slice, [&] { return base.run_one_until(until); });
-    }
-    ran += one;
-    return !base.stopped() && (one > 0 || !poll);
-}
-
-// Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.
-struct untimed_run_left
-{};
-
-class untimed_run
-{
-public:
-    explicit untimed_run(loop_record& record)
-        : record_(record), frame_(thread_state::of_this_thread().run)
-    {
-        ++record_.untimed_runs;
-        if (frame_ != nullptr) // null in a child that was forked by a handler
-            frame_->untimed = true;
-    }
-
-    untimed_run(const untimed_run&) = delete;
-    untimed_run& operator=(const untimed_run&) = delete;
-
-    ~untimed_run()
-    {
-        if (frame_ != nullptr)
-            frame_->untimed = false;
-        --record_.untimed_runs;
-    }
-
-private:
-    loop_record& record_;
-    run_frame* const frame_;
-};
-
-std::size_t run_plain(
-    asio::io_context& loop, run_mode mode, const std::optional<steady_time>& deadline)
-{
-    if (!deadline)
-        return mode == run_mode::all ? loop.run() : loop.run_one();
-    if (*deadline == steady_time::min())
-        return mode == run_mode::all ? loop.poll() : loop.poll_one();
-    return mode == run_mode::all ? loop.run_until(*deadline) : loop.run_one_until(*deadline);
-}
-
-// Nothing where slow handlers are to be reported.
-std::optional<std::size_t> run_untimed(const event_loop& loop, loop_record& record, bool singly,
-    const std::optional<steady_time>& deadline)
-{
-    // Before the look at the flag: who sets it afterwards finds this run and ends it.
-    const untimed_run mark(record);
-    if (loop.get_debug())
-        return std::nullopt;
-    return run_plain(*record.context(), singly ? run_mode::one : run_mode::all, deadline);
-}
-
-std::size_t run_recorded(
-    asio::io_context& loop, run_mode mode, const std::optional<steady_time>& deadline)
-{
-    const run_scope scope(loop);
-    return drive(scope.record(), mode, deadline);
-}
-
-} // namespace
-
-std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time> deadline)
-{
-    asio::io_context& loop = *record.context();
-    event_loop* const ours = record.ours();
-    if (ours == nullptr)
-        return run_plain(loop, mode, deadline);
-    // Asio forgets its count when a handler throws, so that it must not be Asio who counts.
-    const bool singly = mode == run_mode::one || loop_access::handles(*ours);
-    std::size_t ran = 0;
-    for (bool more = true; more;)
-    {
-        try
-        {
-            if (const auto untimed = run_untimed(*ours, record, singly, deadline))
-            {
-                ran += *untimed;
-                more = singly && *untimed > 0;
-            }
-            else
-            {
-                more = run_one_timed(*ours, ran, deadline);
-            }
-        }
-        catch (const untimed_run_left&)
-        {
-            continue;
-        }
-        catch (...)
-        {
-            if (!loop_access::handle(*ours, std::current_exception()))
-                throw;
-            ++ran;
-        }
-        if (mode == run_mode::one && ran > 0)
-            break;
-    }
-    return ran;
-}
-
-namespace {
-
-void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries)
-{
-    asio::io_context* const loop = record->context();
-    if (loop == nullptr)
-        return;
-    asio::post(*loop, [record, tries] {
-        const run_frame* const run = thread_state::of_this_thread().run;
-        if (run != nullptr && run->record == record && run->untimed)
-            throw untimed_run_left();
-        // Meant for another of the threads that run the loop, which has been woken by now.
-        if (tries > 0 && record->untimed_runs > 0)
-            leave_untimed_run(record, tries - 1);
-    });
-}
-
-} // namespace
-
-std::size_t run_all(asio::io_context& loop)
-{
-    return run_recorded(loop, run_mode::all, std::nullopt);
-}
-
-std::size_t run_all_until(asio::io_context& loop, steady_time deadline)
-{
-    return run_recorded(loop, run_mode::all, deadline);
-}
-
-std::size_t run_one(asio::io_context& loop)
-{
-    return run_recorded(loop, run_mode::one, std::nullopt);
-}
-
-std::size_t run_one_until(asio::io_context& loop, steady_time deadline)
-{
-    return run_recorded(loop, run_mode::one, deadline);
-}
-
-std::size_t poll_all(asio::io_context& loop)
-{
-    return run_recorded(loop, run_mode::all, steady_time::min());
-}
-
-std::size_t poll_one(asio::io_context& loop)
-{
-    return run_recorded(loop, run_mode::one, steady_time::min());
 }
 
 } // namespace detail

@@ -75,6 +75,9 @@ enum class run_mode
 std::size_t drive(loop_record& record, run_mode mode,
     std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
 
+// Has the runs of the loop that are under way look anew at how it is to be run.
+void leave_untimed_runs(const std::shared_ptr<loop_record>& record);
+
 } // namespace detail
 } // namespace LOOPS_ABI
 } // namespace loops
