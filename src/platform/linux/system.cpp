@@ -3,6 +3,9 @@
 
 #include "platform/system.hpp"
 
+#include "platform/linux/cgroup.hpp"
+#include "platform/thread_activity.hpp"
+
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -12,7 +15,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace loops {
@@ -22,46 +24,6 @@ namespace {
 
 // The kernel refuses a mask smaller than the machine's; sizes are doubled until it fits.
 constexpr int most_cpus = 1 << 16;
-
-long thread_id() noexcept
-{
-    return ::syscall(SYS_gettid);
-}
-
-// The path of this process in the hierarchy of `controller` (empty: version 2's).
-std::optional<std::string> cgroup_path(const std::string& controller)
-{
-    std::ifstream groups("/proc/self/cgroup");
-    for (std::string line; std::getline(groups, line);)
-    {
-        const auto first = line.find(':');
-        const auto second = line.find(':', first + 1);
-        if (second == std::string::npos)
-            continue;
-        const std::string names = ',' + line.substr(first + 1, second - first - 1) + ',';
-        const std::string wanted = controller.empty() ? ",," : ',' + controller + ',';
-        if (names == wanted || (!controller.empty() && names.find(wanted) != std::string::npos))
-            return line.substr(second + 1);
-    }
-    return std::nullopt;
-}
-
-// Calls `limit(folder)` for each folder from the process's own group to the root of the
-// hierarchy: a quota anywhere above holds too. Gives the smallest.
-template <class Limit>
-std::optional<double> smallest(const std::string& mount, std::string path, Limit limit)
-{
-    std::optional<double> found;
-    for (;;)
-    {
-        const std::string folder = path == "/" ? mount : mount + path;
-        if (const std::optional<double> here = limit(folder); here && (!found || *here < *found))
-            found = here;
-        if (path.empty() || path == "/")
-            return found;
-        path.resize(path.rfind('/'));
-    }
-}
 
 std::optional<double> quota_v2(const std::string& folder)
 {
@@ -161,14 +123,13 @@ void pin_thread(unsigned cpu)
 std::optional<double> cpu_quota()
 {
     std::optional<double> found;
-    if (const auto path = cgroup_path(""))
-        found = smallest("/sys/fs/cgroup", *path, quota_v2);
-    if (const auto path = cgroup_path("cpu"))
-    {
-        const auto v1 = smallest("/sys/fs/cgroup/cpu", *path, quota_v1);
-        if (v1 && (!found || *v1 < *found))
-            found = v1;
-    }
+    each_cpu_group([&](const std::string& folder) {
+        for (const auto& here : {quota_v2(folder), quota_v1(folder)})
+        {
+            if (here && (!found || *here < *found))
+                found = here;
+        }
+    });
     return found;
 }
 
