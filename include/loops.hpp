@@ -17,6 +17,8 @@
 #include <loops/lease.hpp>
 #include <loops/log.hpp>
 #include <loops/loop_local.hpp>
+#include <loops/loop_stats.hpp>
+#include <loops/loop_watch.hpp>
 #include <loops/make_policy.hpp>
 #include <loops/parking.hpp>
 #include <loops/policy.hpp>

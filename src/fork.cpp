@@ -78,10 +78,7 @@ void in_parent()
 void in_child()
 {
     generation.fetch_add(1, std::memory_order_release);
-    // The runs were the parent's thread's. A policy_scope is still on the stack, and stays.
-    thread_state& here = thread_state::of_this_thread();
-    here.run = nullptr;
-    here.memo = nullptr;
+    thread_state::of_this_thread().enter_child();
     in_parent();
 }
 

@@ -7,7 +7,6 @@
 #include <loops/loop_local.hpp>
 
 #include "detail/fork.hpp"
-#include "detail/parking_gate.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>
@@ -26,6 +25,7 @@ namespace detail {
 namespace {
 
 std::atomic<std::uint64_t> epoch{1};
+std::atomic<std::uint64_t> known_version{1};
 std::atomic<std::uint64_t> next_record_id{1};
 
 struct loop_registry
@@ -61,6 +61,7 @@ public:
     {
         const std::lock_guard lock(registry().mutex);
         registry().loops.emplace(record_.get(), record_);
+        ++known_version;
     }
 
     ~loop_service() override { record_->die(); }
@@ -106,10 +107,12 @@ void loop_record::make_ours(event_loop& loop, std::string name, bool sole_runner
     sole_runner_ = sole_runner;
 }
 
-void loop_record::set_policy(std::weak_ptr<event_loop_policy> policy)
+void loop_record::set_policy(std::weak_ptr<event_loop_policy> policy, std::uint64_t core)
 {
     const std::lock_guard lock(mutex_);
     policy_ = std::move(policy);
+    policy_core_ = core;
+    ++known_version;
 }
 
 std::shared_ptr<event_loop_policy> loop_record::policy() const
@@ -118,143 +121,13 @@ std::shared_ptr<event_loop_policy> loop_record::policy() const
     return policy_.lock();
 }
 
-void loop_record::enter()
+bool loop_record::while_alive(const std::function<void(asio::io_context&)>& function) const
 {
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (is_parked_here())
-    {
-        lock.unlock();
-        wait_while_parked();
-        lock.lock();
-    }
-    if (closed_ || context() == nullptr)
-        throw_error(error::loop_closed,
-            "running " + describe() + " on " + platform::describe_thread() + "; make a new loop");
-    if (runners_generation_ != fork_generation())
-    {
-        // The threads that ran it stayed in the parent.
-        runners_generation_ = fork_generation();
-        runners_ = 0;
-    }
-    if (sole_runner_ && runners_ > 0)
-        throw_error(error::already_running,
-            "running " + describe() + " on " + platform::describe_thread() +
-                "; it was made for one thread (concurrency hint 1), which runs it now");
-    make_belong_here();
-    let_go_of_work_ = false;
-    if (runners_++ > 0)
-        return;
-    entered_stopped_ = context()->stopped();
-    if (!entered_stopped_)
-        stopped_by_user_ = out_of_work_ = false;
-}
-
-void loop_record::leave() noexcept
-{
-    const std::lock_guard lock(mutex_);
-    if (runners_generation_ != fork_generation() || --runners_ > 0)
-        return;
+    const std::lock_guard lock(registry().mutex);
     asio::io_context* const loop = context();
-    if (loop == nullptr)
-        return;
-    if (std::exchange(stopped_by_request_, false))
-        loop->restart();
-    else if (!entered_stopped_)
-        out_of_work_ = ran_out_of_work(*loop);
-}
-
-// Asio does not tell why it stopped. Where nobody said so, a loop with work left was stopped by
-// somebody.
-bool loop_record::ran_out_of_work(asio::io_context& loop) const noexcept
-{
-    if (!loop.stopped() || stopped_by_user_)
-        return false;
-    if (let_go_of_work_)
-        return true;
-    if (!has_work(loop))
-        return true;
-    loop.stop();
-    return false;
-}
-
-void loop_record::resume()
-{
-    const std::lock_guard lock(mutex_);
-    asio::io_context& loop = *context();
-    // Beside another run, which may be about to end, nobody has looked for the reason yet.
-    const bool unsettled = runners_ > 1 && !entered_stopped_;
-    if (!loop.stopped() || !(out_of_work_ || (unsettled && ran_out_of_work(loop))))
-        return;
-    entered_stopped_ = out_of_work_ = false;
-    loop.restart();
-}
-
-void loop_record::let_go_of_work()
-{
-    const std::lock_guard lock(mutex_);
-    let_go_of_work_ = runners_ == 1 && !context()->stopped();
-}
-
-bool loop_record::is_running() const
-{
-    const std::lock_guard lock(mutex_);
-    return runners_ > 0 && runners_generation_ == fork_generation();
-}
-
-void loop_record::stop_once()
-{
-    const std::lock_guard lock(mutex_);
-    asio::io_context* const loop = context();
-    if (loop == nullptr || runners_ == 0 || loop->stopped())
-        return; // a stop() of the user's is not ours to undo
-    stopped_by_request_ = true;
-    loop->stop();
-}
-
-std::size_t loop_record::runners() const
-{
-    const std::lock_guard lock(mutex_);
-    return runners_generation_ == fork_generation() ? runners_ : 0;
-}
-
-bool loop_record::undo_requested_stop()
-{
-    const std::lock_guard lock(mutex_);
-    if (!std::exchange(stopped_by_request_, false) || context() == nullptr)
-        return false;
-    context()->restart();
-    return true;
-}
-
-void loop_record::stop()
-{
-    const std::lock_guard lock(mutex_);
-    stopped_by_request_ = out_of_work_ = false;
-    stopped_by_user_ = true;
-    if (asio::io_context* const loop = context())
-        loop->stop();
-}
-
-bool loop_record::is_stopped_by_user() const
-{
-    const std::lock_guard lock(mutex_);
-    return stopped_by_user_;
-}
-
-bool loop_record::begin_close()
-{
-    const std::lock_guard lock(mutex_);
-    if (runners_ > 0 && runners_generation_ == fork_generation())
-        throw_error(error::already_running, "closing " + describe() + " on " +
-                                                platform::describe_thread() +
-                                                "; stop it and let its run return first");
-    return !std::exchange(closed_, true);
-}
-
-bool loop_record::is_closed() const
-{
-    const std::lock_guard lock(mutex_);
-    return closed_;
+    if (loop != nullptr)
+        function(*loop);
+    return loop != nullptr;
 }
 
 void loop_record::die() noexcept
@@ -264,6 +137,7 @@ void loop_record::die() noexcept
     if (context_.exchange(nullptr, std::memory_order_acq_rel) == nullptr)
         return;
     next_loop_epoch();
+    ++known_version;
     registry().loops.erase(this);
 }
 
@@ -387,6 +261,11 @@ std::vector<std::shared_ptr<loop_record>> known_loops()
     std::sort(
         all.begin(), all.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
     return all;
+}
+
+std::uint64_t known_loops_version() noexcept
+{
+    return known_version;
 }
 
 // Asio does not tell, but stops a loop when the last unit of work is taken away from it.

@@ -13,6 +13,7 @@
 
 #include "detail/description.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -88,7 +89,15 @@ policy_pointer make_part(description& from)
             {"platform", make_per_thread<platform_policy>}, {"shared", make_shared_policy},
             {"threaded", make_threaded}, {"pool", make_pool}});
     policy_pointer made = make(from);
-    // Options that every policy has go here.
+    // Options that every policy has.
+    if (const word* const said = from.option("watch"))
+    {
+        loop_watch_options options;
+        options.threshold = from.duration(*said);
+        if (options.threshold < std::chrono::milliseconds(1))
+            from.expected(*said, "a duration of a millisecond or more");
+        made->watch_loops(std::move(options));
+    }
     from.no_other_options();
     return made;
 }

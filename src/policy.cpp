@@ -37,7 +37,15 @@ exception_action exception_action::terminate()
 
 namespace detail {
 
-policy_core::policy_core() : threads_(make_crew()), generation_(fork_generation()) {}
+namespace {
+
+std::atomic<std::uint64_t> last_core{0};
+
+} // namespace
+
+policy_core::policy_core()
+    : number(++last_core), threads_(make_crew()), generation_(fork_generation())
+{}
 
 std::shared_ptr<crew> policy_core::make_crew() const
 {
@@ -130,7 +138,9 @@ std::unique_ptr<event_loop> event_loop_policy::make_loop(
     if (!loop)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
             "the loop factory of policy '" + name() + "' returned no loop");
-    detail::record_of(*loop)->set_policy(weak_from_this());
+    const auto record = detail::record_of(*loop);
+    record->set_policy(weak_from_this(), core_->number);
+    core_->add_loop(record);
     return loop;
 }
 
@@ -281,6 +291,7 @@ void event_loop_policy::close()
     core_->closed = true;
     core_->threads()->close();
     core_->threads()->join_quietly();
+    core_->end_watches();
     std::shared_ptr<child_watcher> watcher;
     {
         const std::lock_guard lock(core_->mutex);

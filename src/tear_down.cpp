@@ -184,6 +184,7 @@ void tear_down(
 {
     if (std::exchange(core->torn_down, true))
         return;
+    core->end_watches();
     const auto threads = core->threads();
     const bool to_drain = core->retired && threads->busy();
     if (!to_drain && !threads->inside())

@@ -9,6 +9,8 @@
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "platform/system.hpp"
+#include "platform/thread_activity.hpp"
+#include "platform/thread_stack.hpp"
 
 #include <boost/system/errc.hpp>
 
@@ -34,6 +36,32 @@ thread_state& thread_state::of_this_thread() noexcept
     return this_thread;
 }
 
+pid_type thread_state::number() noexcept
+{
+    if (number_ == 0)
+        number_ = platform::thread_id();
+    return number_;
+}
+
+void thread_state::take_stack_signal() noexcept
+{
+    const int wanted = platform::stack_signal();
+    if (stack_signal_ == wanted)
+        return;
+    if (stack_signal_ != 0)
+        platform::let_signal_through(stack_signal_, false);
+    const bool changed = wanted != 0 && !platform::let_signal_through(wanted, true);
+    stack_signal_ = changed ? wanted : 0;
+}
+
+void thread_state::enter_child() noexcept
+{
+    // The runs were the parent's thread's. A policy_scope is still on the stack, and stays.
+    run = nullptr;
+    memo = nullptr;
+    number_ = 0;
+}
+
 asio::io_context* recorded_running_loop() noexcept
 {
     return this_thread.run != nullptr ? this_thread.run->record->context() : nullptr;
@@ -56,11 +84,14 @@ run_scope::run_scope(asio::io_context& loop, policy_hold hold)
                 platform::describe_thread() + "; return to the run that is under way");
     if (hold == policy_hold::keep)
         policy_ = frame_.record->policy();
-    frame_.record->enter();
+    frame_.record->enter(frame_);
+    frame_.of_policy = hold == policy_hold::none;
     frame_.outer = this_thread.run;
     frame_.fork_generation = fork_generation();
     this_thread.run = &frame_;
     remember(&loop, loop_epoch());
+    if (frame_.of_policy)
+        this_thread.take_stack_signal();
 }
 
 run_scope::~run_scope()
@@ -69,7 +100,7 @@ run_scope::~run_scope()
     if (frame_.fork_generation == fork_generation())
         this_thread.run = frame_.outer;
     this_thread.memo = nullptr;
-    frame_.record->leave();
+    frame_.record->leave(frame_);
 }
 
 acquisition::acquisition() : outer_(std::exchange(this_thread.acquiring, this)) {}

@@ -5,6 +5,7 @@
 
 #include <loops/backend.hpp>
 #include <loops/lease.hpp>
+#include <loops/loop_stats.hpp>
 #include <loops/policy/pool_policy.hpp>
 
 #include <boost/json/array.hpp>
@@ -72,6 +73,19 @@ json::object describe(const worker_slot& slot, std::int64_t now)
     return {{"pid", pid}, {"restarts", slot.restarts.load()},
         {"uptime_ms", pid == 0 ? 0 : now - slot.started_ms}, {"requests", slot.requests.load()},
         {"connections", slot.connections.load()}};
+}
+
+json::object describe(std::size_t index, asio::io_context& loop)
+{
+    const loops::loop_stats stats = loops::stats_of(loop);
+    const auto us = [](std::chrono::nanoseconds time) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    };
+    return {{"index", index}, {"load", loops::load_of(loop)}, {"busy", stats.busy()},
+        {"cpu_us", us(stats.cpu)}, {"lag_us", us(stats.lag)},
+        {"highest_lag_us", us(stats.highest_lag)}, {"handlers", stats.handlers},
+        {"wake_ups", stats.wake_ups}, {"leases", stats.leases}, {"tasks", stats.tasks},
+        {"waits", stats.waits}, {"threads", stats.threads}};
 }
 
 } // namespace
@@ -146,7 +160,7 @@ std::string site::status() const
 
     json::array loads;
     for (asio::io_context* const loop : loops_)
-        loads.push_back({{"index", loads.size()}, {"load", loops::load_of(*loop)}});
+        loads.push_back(describe(loads.size(), *loop));
 
     json::array workers;
     const unsigned count = page.workers;

@@ -31,6 +31,7 @@ int run_worker(const options& from)
     // This is all that the choice of a policy takes; nothing below knows which one it is.
     const std::shared_ptr<loops::event_loop_policy> policy = loops::make_policy(from.policy);
     loops::set_event_loop_policy(policy);
+    policy->collect_stats(); // for the page that shows them
 
     const auto content = std::make_shared<site>(*policy, from.policy, page, from.worker->index);
     const auto sessions = std::make_shared<session_list>();

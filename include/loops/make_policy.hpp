@@ -24,6 +24,9 @@ inline namespace LOOPS_ABI {
 /// | `threaded` | threaded_policy |
 /// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web` |
 ///
+/// Each takes `watch=250ms` (or another time, in `s`, `ms`, `us` or `ns`): loops that do not answer for
+/// so long are reported. See event_loop_policy::watch_loops().
+///
 /// @throws system_error with `invalid_argument`, whose text says at which character what was
 /// expected; with `error::backend_unavailable` as selector_policy and proactor_policy do.
 LOOPS_DECL std::shared_ptr<event_loop_policy> make_policy(std::string_view text);

@@ -7,6 +7,7 @@
 #include <loops/config.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/lease.hpp>
+#include <loops/loop_watch.hpp>
 #include <loops/task.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -151,6 +152,28 @@ public:
 
     /// Sets what becomes of exceptions that leave handlers on threads that the policy runs.
     void on_exception(exception_action action);
+
+    /// Watches every loop that the policy made or runs, present and future, until the policy is
+    /// closed or destroyed, or unwatch_loops(); a second call replaces the first. In a forked child the
+    /// watch begins with the first loop that the policy makes there.
+    ///
+    /// A loop that does not answer in time is reported, with the cause. One that has no work, that is
+    /// stopped, or that waits for something to do, is not. See loop_watch for how loops are asked; one
+    /// whose concurrency hint forbids that is left out.
+    ///
+    /// @throws system_error with `error::policy_closed`, or as loop_watch's constructor; the former watch
+    /// goes on then.
+    void watch_loops(loop_watch_options options = {});
+
+    /// Ends the watch. Without one: nothing.
+    void unwatch_loops();
+
+    /// Turns the counters of every loop that the policy made on or off, of present and future ones.
+    /// See loops::collect_stats().
+    ///
+    /// @throws system_error with `error::policy_closed`, or where the thread that asks the loops for
+    /// their lag cannot be started.
+    void collect_stats(bool on = true);
 
     /// Gives the policy's child watcher; makes the best that works here at the first call.
     /// @throws system_error with `operation_not_supported` where the policy cannot watch children.

@@ -436,6 +436,17 @@ bool crew::inside(const asio::io_context& loop) const noexcept
     return each != nullptr && !is_inherited();
 }
 
+std::vector<std::shared_ptr<loop_record>> crew::loops() const
+{
+    std::vector<std::shared_ptr<loop_record>> all;
+    if (is_inherited())
+        return all;
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : units_)
+        all.push_back(each->record);
+    return all;
+}
+
 bool crew::busy() const
 {
     if (is_inherited())

@@ -117,6 +117,9 @@ public:
     bool inside() const noexcept;
     bool inside(const asio::io_context& loop) const noexcept;
 
+    // The loops that threads are, or are about to be, in a run of for the crew.
+    std::vector<std::shared_ptr<loop_record>> loops() const;
+
     // Whether any thread is running a loop.
     bool busy() const;
 

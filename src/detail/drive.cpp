@@ -30,6 +30,18 @@ using namespace std::chrono_literals;
 // handler that it waited for began: Asio does not tell.
 constexpr auto slice = 1ms;
 
+// What a call of Asio's has done.
+struct step
+{
+    std::size_t ran;
+    bool more; // there may be more to run
+};
+
+std::uint64_t probes_of(const run_frame* frame) noexcept
+{
+    return frame != nullptr ? frame->probes : 0;
+}
+
 void report_if_slow(const event_loop& loop, steady_clock::duration held)
 {
     if (held <= loop.slow_callback_duration())
@@ -59,13 +71,14 @@ std::size_t run_timed(const event_loop& loop, steady_clock::duration waited, Run
     return ran;
 }
 
-// Runs one handler, and reports it if it held the loop up. True: there may be more to run.
-bool run_one_timed(event_loop& loop, std::size_t& ran, const std::optional<steady_time>& deadline)
+// Runs one handler, and reports it if it held the loop up.
+step run_one_timed(event_loop& loop, run_frame* frame, const std::optional<steady_time>& deadline)
 {
     asio::io_context& base = loop;
     const bool poll = deadline == steady_time::min();
     if (!poll && deadline && steady_clock::now() >= *deadline)
-        return false;
+        return {0, false};
+    const std::uint64_t probes = probes_of(frame);
     std::size_t one = run_timed(loop, 0ns, [&] { return base.poll_one(); });
     if (one == 0 && !poll && !base.stopped())
     {
@@ -73,8 +86,7 @@ bool run_one_timed(event_loop& loop, std::size_t& ran, const std::optional<stead
         const auto until = deadline ? std::min(*deadline, end) : end;
         one = run_timed(loop, slice, [&] { return base.run_one_until(until); });
     }
-    ran += one;
-    return !base.stopped() && (one > 0 || !poll);
+    return {one - (probes_of(frame) - probes), !base.stopped() && (one > 0 || !poll)};
 }
 
 // Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.
@@ -84,11 +96,10 @@ struct untimed_run_left
 class untimed_run
 {
 public:
-    explicit untimed_run(loop_record& record)
-        : record_(record), frame_(thread_state::of_this_thread().run)
+    untimed_run(loop_record& record, run_frame* frame) : record_(record), frame_(frame)
     {
         ++record_.untimed_runs;
-        if (frame_ != nullptr) // null in a child that was forked by a handler
+        if (frame_ != nullptr)
             frame_->untimed = true;
     }
 
@@ -107,25 +118,42 @@ private:
     run_frame* const frame_;
 };
 
-std::size_t run_plain(
-    asio::io_context& loop, run_mode mode, const std::optional<steady_time>& deadline)
-{
-    if (!deadline)
-        return mode == run_mode::all ? loop.run() : loop.run_one();
-    if (*deadline == steady_time::min())
-        return mode == run_mode::all ? loop.poll() : loop.poll_one();
-    return mode == run_mode::all ? loop.run_until(*deadline) : loop.run_one_until(*deadline);
-}
-
-// Nothing where slow handlers are to be reported.
-std::optional<std::size_t> run_untimed(const event_loop& loop, loop_record& record, bool singly,
+// The probes of watches are not handlers of anybody's: they are not counted, and one alone is none.
+std::size_t run_plain(asio::io_context& loop, const run_frame* frame, run_mode mode,
     const std::optional<steady_time>& deadline)
 {
-    // Before the look at the flag: who sets it afterwards finds this run and ends it.
-    const untimed_run mark(record);
-    if (loop.get_debug())
+    const auto run = [&] {
+        if (!deadline)
+            return mode == run_mode::all ? loop.run() : loop.run_one();
+        if (*deadline == steady_time::min())
+            return mode == run_mode::all ? loop.poll() : loop.poll_one();
+        return mode == run_mode::all ? loop.run_until(*deadline) : loop.run_one_until(*deadline);
+    };
+    for (;;)
+    {
+        const std::uint64_t probes = probes_of(frame);
+        const std::size_t all = run();
+        const std::size_t ran = all - (probes_of(frame) - probes);
+        if (ran > 0 || all == 0 || mode == run_mode::all)
+            return ran;
+    }
+}
+
+// Runs as many handlers as there are, if it may; nothing where slow ones are to be reported.
+std::optional<step> run_untimed(loop_record& record, run_frame* frame, run_mode mode,
+    const std::optional<steady_time>& deadline)
+{
+    // Before the look at how it is to run: who changes that afterwards finds this run and ends it.
+    const untimed_run mark(record, frame);
+    const event_loop* const ours = record.ours();
+    if (ours != nullptr && ours->get_debug())
         return std::nullopt;
-    return run_plain(*record.context(), singly ? run_mode::one : run_mode::all, deadline);
+    // Asio forgets its count when a handler throws, and tells it at the end only.
+    const bool singly = mode == run_mode::one || record.usage.counts() ||
+                        (ours != nullptr && loop_access::handles(*ours));
+    const std::size_t ran =
+        run_plain(*record.context(), frame, singly ? run_mode::one : mode, deadline);
+    return step{ran, singly && ran > 0};
 }
 
 std::size_t run_recorded(
@@ -139,26 +167,25 @@ std::size_t run_recorded(
 
 std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time> deadline)
 {
-    asio::io_context& loop = *record.context();
     event_loop* const ours = record.ours();
-    if (ours == nullptr)
-        return run_plain(loop, mode, deadline);
-    // Asio forgets its count when a handler throws, so that it must not be Asio who counts.
-    const bool singly = mode == run_mode::one || loop_access::handles(*ours);
+    // Null in a child that was forked by a handler.
+    run_frame* const frame = thread_state::of_this_thread().run;
     std::size_t ran = 0;
+    const auto count = [&](std::size_t number) {
+        ran += number;
+        if (frame != nullptr && record.usage.counts())
+            frame->handlers.store(frame->handlers.load(std::memory_order_relaxed) + number,
+                std::memory_order_relaxed);
+    };
     for (bool more = true; more;)
     {
         try
         {
-            if (const auto untimed = run_untimed(*ours, record, singly, deadline))
-            {
-                ran += *untimed;
-                more = singly && *untimed > 0;
-            }
-            else
-            {
-                more = run_one_timed(*ours, ran, deadline);
-            }
+            auto next = run_untimed(record, frame, mode, deadline);
+            if (!next)
+                next = run_one_timed(*ours, frame, deadline);
+            count(next->ran);
+            more = next->more;
         }
         catch (const untimed_run_left&)
         {
@@ -166,9 +193,9 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
         }
         catch (...)
         {
-            if (!loop_access::handle(*ours, std::current_exception()))
+            count(1);
+            if (ours == nullptr || !loop_access::handle(*ours, std::current_exception()))
                 throw;
-            ++ran;
         }
         if (mode == run_mode::one && ran > 0)
             break;
@@ -181,25 +208,35 @@ namespace {
 // Makes a thread that runs the loop look anew at how it is to.
 void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries)
 {
-    asio::io_context* const loop = record->context();
-    if (loop == nullptr)
-        return;
-    asio::post(*loop, [record, tries] {
-        const run_frame* const run = thread_state::of_this_thread().run;
-        if (run != nullptr && run->record == record && run->untimed)
-            throw untimed_run_left();
-        // Meant for another of the threads that run the loop, which has been woken by now.
-        if (tries > 0 && record->untimed_runs > 0)
-            leave_untimed_run(record, tries - 1);
+    record->while_alive([&](asio::io_context& loop) {
+        asio::post(loop, [record, tries] {
+            const run_frame* const run = thread_state::of_this_thread().run;
+            if (run != nullptr && run->record == record && run->untimed)
+                throw untimed_run_left();
+            // Meant for another of the threads that run the loop, which has been woken by now.
+            if (tries > 0 && record->untimed_runs > 0)
+                leave_untimed_run(record, tries - 1);
+        });
     });
 }
 
 } // namespace
 
-void leave_untimed_runs(const std::shared_ptr<loop_record>& record)
+void leave_untimed_runs(const std::shared_ptr<loop_record>& record) noexcept
 {
-    for (unsigned left = record->untimed_runs; left > 0; --left)
-        leave_untimed_run(record, 64);
+    try
+    {
+        for (unsigned left = record->untimed_runs; left > 0; --left)
+            leave_untimed_run(record, 64);
+    }
+    catch (...) // no memory: it is seen when a run begins
+    {}
+}
+
+void count_runs(const std::shared_ptr<loop_record>& record, bool on)
+{
+    if (record->count_runs(on) && on)
+        leave_untimed_runs(record);
 }
 
 std::size_t run_all(asio::io_context& loop)

@@ -8,6 +8,7 @@
 #include <loops/detail/task_hook.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/run_ledger.hpp"
 #include "detail/task_lane.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -59,15 +60,18 @@ public:
     event_loop* ours() const noexcept { return ours_; }
     const std::string& name() const noexcept { return name_; }
 
-    void set_policy(std::weak_ptr<event_loop_policy> policy);
+    void set_policy(std::weak_ptr<event_loop_policy> policy, std::uint64_t core);
     std::shared_ptr<event_loop_policy> policy() const;
+    // The number of the policy's core, which policies that wrap each other share; 0: it has none.
+    std::uint64_t policy_core() const noexcept { return policy_core_; }
 
     // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
     // undoes a stop that came from request_stop(), and finds out what any other stop came from.
-    void enter();
-    void leave() noexcept;
+    void enter(run_frame& run);
+    void leave(const run_frame& run) noexcept;
     bool is_running() const;
     std::size_t runners() const;
+    std::vector<pid_type> runner_threads() const;
 
     // Ends the runs under way; they do not leave the loop stopped.
     void stop_once();
@@ -90,6 +94,14 @@ public:
     // Marks the record closed unless a run is under way; false where it was closed already.
     bool begin_close();
     bool is_closed() const;
+
+    // Calls `function` with the context, which lives as long as that takes; false where it is gone.
+    // A fork waits meanwhile, so that no mutex of Asio's is inherited locked.
+    bool while_alive(const std::function<void(asio::io_context&)>& function) const;
+
+    // Turns the counting of runs on or off; false where it was so. And what was counted.
+    bool count_runs(bool on);
+    loop_stats run_stats() const;
 
     // The context is going: empties every slot that names it. Idempotent.
     void die() noexcept;
@@ -117,8 +129,10 @@ public:
     // that the pool has this record there.
     std::atomic<std::size_t> index_in_pool{0};
 
-    // Threads that run handlers of a loop of ours without a look at its debug flag.
+    // Threads that run handlers without a look at how they are to.
     std::atomic<unsigned> untimed_runs{0};
+
+    run_ledger usage;
 
     std::int64_t load() const noexcept
     {
@@ -137,6 +151,7 @@ private:
 
     void destroy_locals() noexcept;
     bool ran_out_of_work(asio::io_context& loop) const noexcept;
+    bool has_runs_here() const noexcept;
 
     const std::uint64_t id_;
     std::atomic<asio::io_context*> context_;
@@ -145,9 +160,10 @@ private:
     std::string name_;
     bool sole_runner_ = false;
 
-    fork_mutex& mutex_; // guards what follows
+    std::atomic<std::uint64_t> policy_core_{0};
+
+    fork_mutex& mutex_; // guards `usage`, and what follows
     std::weak_ptr<event_loop_policy> policy_;
-    unsigned runners_ = 0;
     unsigned runners_generation_ = 0;
     bool entered_stopped_ = false; // by the first of the runs that are under way
     bool stopped_by_request_ = false;
@@ -170,6 +186,9 @@ std::shared_ptr<loop_record> known_record_of(asio::io_context& context);
 
 // Every loop that Loops knows and that lives, in the order in which they became known.
 std::vector<std::shared_ptr<loop_record>> known_loops();
+
+// A number that changes whenever these do, or whose they are.
+std::uint64_t known_loops_version() noexcept;
 
 // Whether anything was asked of the loop that has not been done. Leaves it stopped where there is
 // none, and not stopped where there is.

@@ -4,26 +4,34 @@
 #ifndef LOOPS_SRC_DETAIL_POLICY_CORE_HPP
 #define LOOPS_SRC_DETAIL_POLICY_CORE_HPP
 
+#include <loops/loop_watch.hpp>
 #include <loops/policy.hpp>
 
 #include "detail/crew.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
+class watch;
+
 // What every policy has, whatever it maps to what.
 class policy_core
 {
 public:
     policy_core();
+
+    // No two cores have the same, of one after the other neither.
+    const std::uint64_t number;
 
     // Set from outside, read by anybody: guarded by the mutex.
     mutable fork_mutex mutex;
@@ -45,6 +53,15 @@ public:
     // Calls the functions that were given for a drain.
     void prepare_drain() const;
 
+    // Watches, or counts for, the loops that the policy has made and those that it will. A second
+    // watch replaces the first; none ends it.
+    void watch_loops(std::optional<loop_watch_options> options);
+    void collect_stats(bool on);
+    void end_watches() noexcept;
+
+    // The policy has made a loop.
+    void add_loop(const std::shared_ptr<loop_record>& loop);
+
     // Set by the first destructor that tears down, the most derived one's.
     bool torn_down = false;
 
@@ -52,6 +69,10 @@ private:
     std::shared_ptr<crew> make_crew() const;
     bool excepted(const std::exception_ptr& exception) const;
 
+    void replace(std::shared_ptr<watch>& which, std::shared_ptr<watch> with);
+
+    std::shared_ptr<watch> watch_;
+    std::shared_ptr<watch> lag_watch_; // while stats are collected
     mutable std::shared_ptr<crew> threads_;
     mutable std::atomic<unsigned> generation_;
 };

@@ -76,7 +76,10 @@ std::size_t drive(loop_record& record, run_mode mode,
     std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
 
 // Has the runs of the loop that are under way look anew at how it is to be run.
-void leave_untimed_runs(const std::shared_ptr<loop_record>& record);
+void leave_untimed_runs(const std::shared_ptr<loop_record>& record) noexcept;
+
+// Turns the counting of what runs do on or off, for runs that are under way as well.
+void count_runs(const std::shared_ptr<loop_record>& record, bool on);
 
 } // namespace detail
 } // namespace LOOPS_ABI

@@ -9,6 +9,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -26,7 +27,10 @@ struct run_frame
     std::shared_ptr<loop_record> record;
     run_frame* outer = nullptr;
     unsigned fork_generation = 0;
-    bool untimed = false; // inside of a run function of Asio that may execute many handlers
+    bool untimed = false;     // inside of a run function of Asio that may execute many handlers
+    bool of_policy = false;   // on a thread that a policy made for it
+    std::uint64_t probes = 0; // how many of its handlers were only that
+    std::atomic<std::uint64_t> handlers{0}; // all others, while they are counted
 };
 
 // That this thread is one of a crew's, or a caller inside of its run, as to one loop; it lives on the
@@ -68,7 +72,21 @@ struct thread_state
     crew_membership* crews = nullptr;
     acquisition* acquiring = nullptr;
 
+    // The system's number of the thread.
+    pid_type number() noexcept;
+
     static thread_state& of_this_thread() noexcept;
+
+    // A policy's own thread was started with all signals blocked; it takes the one by which stacks are
+    // taken while that is in use. Threads of others keep their masks.
+    void take_stack_signal() noexcept;
+
+    // The thread goes on in a forked child.
+    void enter_child() noexcept;
+
+private:
+    int stack_signal_ = 0; // that it was made to take
+    pid_type number_ = 0;
 };
 
 // The policy that answers for this thread: the innermost scope's, else the process's.

@@ -21,6 +21,7 @@
 #include <boost/system/errc.hpp>
 
 #include <array>
+#include <numeric>
 #include <utility>
 
 namespace loops {
@@ -52,6 +53,17 @@ wait_service& wait_service::of_background()
 {
     return asio::use_service<wait_service>(
         static_cast<asio::execution_context&>(background_loop()));
+}
+
+std::size_t wait_service::pending_on(asio::io_context& loop)
+{
+    auto& context = static_cast<asio::execution_context&>(loop);
+    if (!asio::has_service<wait_service>(context))
+        return 0;
+    const wait_service& here = asio::use_service<wait_service>(context);
+    const std::lock_guard lock(here.registry_.mutex);
+    return std::accumulate(here.watched_.begin(), here.watched_.end(), std::size_t(0),
+        [](std::size_t sum, const child_on_loop& each) { return sum + each.waits; });
 }
 
 wait_service::wait_service(asio::execution_context& owner)

@@ -17,6 +17,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 
@@ -26,8 +27,8 @@ namespace detail {
 
 // What a loop has to do with children: an inner epoll that holds the pidfds of those that are
 // waited for on this loop, and the waits that ended and are to be delivered here. Guarded by the
-// registry's mutex, which all members want held but those of execution_context::service, of() and
-// of_background().
+// registry's mutex, which all members want held but those of execution_context::service, of(),
+// of_background() and pending_on().
 class wait_service : public asio::execution_context::service
 {
 public:
@@ -39,6 +40,9 @@ public:
 
     // Of threads of our own, for what has no loop; its first use starts them.
     static wait_service& of_background();
+
+    // How many waits for children wait for them on this loop.
+    static std::size_t pending_on(asio::io_context& loop);
 
     // Only of() asks for this service, and only of an io_context.
     explicit wait_service(asio::execution_context& owner);

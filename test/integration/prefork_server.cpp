@@ -111,8 +111,15 @@ BOOST_AUTO_TEST_CASE(what_is_served)
     BOOST_TEST(status.at("watcher").at("name").as_string() == "pidfd");
     BOOST_TEST(status.at("master").at("pid").to_number<int>() == one.its_process().pid());
     std::int64_t load = 0;
+    std::int64_t handlers = 0;
     for (const json::value& each : status.at("loops").as_array())
+    {
         load += each.at("load").to_number<std::int64_t>();
+        handlers += each.at("handlers").to_number<std::int64_t>();
+        BOOST_TEST(each.at("threads").to_number<int>() == 1);
+        BOOST_TEST(each.at("busy").to_number<double>() >= 0);
+    }
+    BOOST_TEST(handlers > 0);
     BOOST_TEST(status.at("loops").as_array().size() == 3U);
     BOOST_TEST(load == 1); // this connection
     std::int64_t requests = 0;
@@ -123,6 +130,18 @@ BOOST_AUTO_TEST_CASE(what_is_served)
 
     BOOST_TEST(one.stop() == 0);
     BOOST_TEST(!have_children());
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_says_what_holds_its_loop_up)
+{
+    server one({"--policy", "pool:2,watch=100ms", "--workers", "1"});
+    client user(one.port());
+    BOOST_TEST(user.get("/work?us=1000000").status == 200U);
+    BOOST_TEST(user.get("/").status == 200U);
+    BOOST_TEST(one.stop() == 0);
+    const std::string errors = one.its_process().read_errors();
+    BOOST_TEST(errors.find("has not answered for") != std::string::npos, errors);
+    BOOST_TEST(errors.find("thread 'pool-") != std::string::npos, errors);
 }
 
 void serve_while_workers_are_killed(const std::string& policy)

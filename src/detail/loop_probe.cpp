@@ -1,0 +1,129 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "detail/loop_probe.hpp"
+
+#include "detail/loop_record.hpp"
+#include "detail/thread_state.hpp"
+
+#include <boost/asio/detail/concurrency_hint.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+
+#include <cstddef>
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+using asio::detail::scheduler;
+
+// The name of a private member may stand in an explicit instantiation; the friend hands it out.
+template <class Member, typename Member::type Pointer>
+struct opened
+{
+    friend typename Member::type open(Member) { return Pointer; }
+};
+
+struct work_count
+{
+    using type = asio::detail::atomic_count scheduler::*;
+    friend type open(work_count);
+};
+template struct opened<work_count, &scheduler::outstanding_work_>;
+
+struct queue
+{
+    using type = asio::detail::op_queue<asio::detail::scheduler_operation> scheduler::*;
+    friend type open(queue);
+};
+template struct opened<queue, &scheduler::op_queue_>;
+
+struct queue_mutex
+{
+    using type = asio::detail::conditionally_enabled_mutex scheduler::*;
+    friend type open(queue_mutex);
+};
+template struct opened<queue_mutex, &scheduler::mutex_>;
+
+scheduler& scheduler_of(asio::io_context& loop)
+{
+    return asio::use_service<scheduler>(static_cast<asio::execution_context&>(loop));
+}
+
+} // namespace
+
+loop_probe::loop_probe(const std::shared_ptr<loop_record>& record)
+    : operation(&loop_probe::complete), record_(record)
+{}
+
+bool loop_probe::send(const std::shared_ptr<loop_probe>& probe)
+{
+    return probe->record_->while_alive([&](asio::io_context& loop) {
+        if (probe->is_out())
+            return;
+        probe->queued_ = probe;
+        probe->sent_at_ = std::chrono::steady_clock::now();
+        probe->out_.store(true, std::memory_order_relaxed);
+        scheduler_of(loop).post_deferred_completion(probe.get());
+    });
+}
+
+void loop_probe::complete(
+    void* owner, operation* base, const boost::system::error_code&, std::size_t)
+{
+    auto* const probe = static_cast<loop_probe*>(base);
+    const auto keep = std::move(probe->queued_);
+    if (owner == nullptr)
+        return; // the loop goes, and takes the question with it
+    // What the scheduler takes for the end of a unit of work was not counted as one.
+    static_cast<scheduler*>(owner)->compensating_work_started();
+    probe->answer();
+}
+
+void loop_probe::answer()
+{
+    thread_state& here = thread_state::of_this_thread();
+    if (here.run != nullptr && here.run->record == record_)
+    {
+        ++here.run->probes;
+        if (here.run->of_policy)
+            here.take_stack_signal();
+    }
+    answered_at_ = std::chrono::steady_clock::now();
+    answered_by_ = here.number();
+    record_->usage.note_lag(answered_at_ - sent_at_);
+    out_.store(false, std::memory_order_release);
+}
+
+bool can_be_probed(asio::io_context& loop)
+{
+    return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(SCHEDULER, scheduler_of(loop).concurrency_hint());
+}
+
+long work_of(asio::io_context& loop) noexcept
+{
+    return scheduler_of(loop).*open(work_count());
+}
+
+const void* next_in_queue_of(asio::io_context& loop)
+{
+    scheduler& of = scheduler_of(loop);
+    const asio::detail::conditionally_enabled_mutex::scoped_lock lock(of.*open(queue_mutex()));
+    return (of.*open(queue())).front();
+}
+
+const void* run_key_of(asio::io_context& loop)
+{
+    return &scheduler_of(loop);
+}
+
+bool is_inside_run(const void* run_key)
+{
+    return static_cast<scheduler*>(const_cast<void*>(run_key))->can_dispatch();
+}
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
