@@ -9,6 +9,7 @@
 
 #include <loops/async_invoke.hpp>
 #include <loops/backend.hpp>
+#include <loops/broadcast.hpp>
 #include <loops/child_exit.hpp>
 #include <loops/child_watcher.hpp>
 #include <loops/config.hpp>

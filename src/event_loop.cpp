@@ -26,7 +26,10 @@ struct event_loop::impl
     // asyncio's loop.slow_callback_duration
     std::atomic<std::chrono::nanoseconds> slow{std::chrono::milliseconds(100)};
 
+    void mark_stop();
     void post_stop_marker();
+
+    class mailed_stop_marker;
 };
 
 event_loop::event_loop(std::string name)
@@ -68,8 +71,41 @@ void event_loop::run_forever()
     const detail::work_hold keep(scope.record());
     // Looked at inside of the run: a request from here on sees the run, and posts for itself.
     if (impl_->stop_requested)
-        impl_->post_stop_marker();
+        impl_->mark_stop();
     detail::drive(scope.record(), detail::run_mode::all);
+}
+
+class event_loop::impl::mailed_stop_marker final : public detail::mail
+{
+public:
+    explicit mailed_stop_marker(impl& of) noexcept : of_(of) {}
+
+    void deliver() override
+    {
+        const std::unique_ptr<mailed_stop_marker> self(this);
+        of_.post_stop_marker();
+    }
+
+    void discard() noexcept override { delete this; }
+
+private:
+    impl& of_;
+};
+
+// What is queued now runs before the marker does: so does what waits in the mailbox, more than a
+// batch of it, too.
+void event_loop::impl::mark_stop()
+{
+    if (!record->mail().is_empty())
+    {
+        auto marker = std::make_unique<mailed_stop_marker>(*this);
+        if (send(*record, *marker))
+        {
+            marker.release(); // NOLINT(bugprone-unused-return-value): it is the mailbox's
+            return;
+        }
+    }
+    post_stop_marker();
 }
 
 // Runs behind what is queued now, and stops the runs that go through Loops.
@@ -94,7 +130,7 @@ void event_loop::request_stop()
     // A run that begins meanwhile sees either the flag or the marker; a second marker does nothing.
     impl_->stop_requested = true;
     if (impl_->record->is_running())
-        impl_->post_stop_marker();
+        impl_->mark_stop();
 }
 
 void event_loop::close()

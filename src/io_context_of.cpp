@@ -53,6 +53,19 @@ asio::io_context* io_context_of(const asio::any_completion_executor& executor) n
     return behind<asio::any_io_executor>(executor);
 }
 
+asio::io_context* plain_io_context_of(const asio::any_io_executor& executor) noexcept
+{
+    return behind<plain>(executor);
+}
+
+asio::io_context* plain_io_context_of(const asio::any_completion_executor& executor) noexcept
+{
+    if (asio::io_context* const loop = behind<plain>(executor))
+        return loop;
+    const auto* const inner = executor.target<asio::any_io_executor>();
+    return inner != nullptr ? behind<plain>(*inner) : nullptr;
+}
+
 } // namespace detail
 } // namespace LOOPS_ABI
 } // namespace loops

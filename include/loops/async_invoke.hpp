@@ -11,24 +11,37 @@
 #include <boost/asio/io_context.hpp>
 
 #include <exception>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 
 namespace detail {
 
+// What a call of a function that returns R completes with.
 template <class R>
-struct invoke_signature
+struct invoke_outcome
 {
-    using type = void(std::exception_ptr, R);
+    using signature = void(std::exception_ptr, R);
+    using results = std::tuple<std::exception_ptr, R>;
+    static results failed(std::exception_ptr exception)
+    {
+        return results(std::move(exception), R());
+    }
 };
 
 template <>
-struct invoke_signature<void>
+struct invoke_outcome<void>
 {
-    using type = void(std::exception_ptr);
+    using signature = void(std::exception_ptr);
+    using results = std::tuple<std::exception_ptr>;
+    static results failed(std::exception_ptr exception) { return results(std::move(exception)); }
 };
+
+template <class Function>
+using outcome_of = invoke_outcome<std::invoke_result_t<Function&>>;
 
 } // namespace detail
 
@@ -57,9 +70,8 @@ struct invoke_signature<void>
 ///
 /// @par Thread safety
 /// Safe, from any thread.
-template <class Function,
-    BOOST_ASIO_COMPLETION_TOKEN_FOR(
-        typename detail::invoke_signature<std::invoke_result_t<Function&>>::type) CompletionToken>
+template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(
+                              typename detail::outcome_of<Function>::signature) CompletionToken>
 auto async_invoke(asio::io_context& loop, Function function, CompletionToken&& token);
 
 } // namespace LOOPS_ABI

@@ -8,6 +8,7 @@
 #include <loops/detail/task_hook.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/mailbox.hpp"
 #include "detail/run_ledger.hpp"
 #include "detail/task_lane.hpp"
 
@@ -120,6 +121,9 @@ public:
     // While set, the end of the last task wakes a run of the loop.
     void set_finishing(bool on);
 
+    // What waits to be delivered on the loop.
+    mailbox& mail() noexcept { return mail_; }
+
     // Load, as far as Loops can see it.
     std::atomic<std::int64_t> leased{0};
     std::atomic<std::size_t> leases{0}; // how many there are, those of weight 0 included
@@ -156,6 +160,7 @@ private:
     const std::uint64_t id_;
     std::atomic<asio::io_context*> context_;
     std::atomic<unsigned> generation_;
+    mailbox mail_{*this};
     event_loop* ours_ = nullptr;
     std::string name_;
     bool sole_runner_ = false;

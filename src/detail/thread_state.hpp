@@ -66,6 +66,11 @@ struct thread_state
     asio::io_context* memo = nullptr;
     std::uint64_t memo_epoch = 0;
 
+    // The loop that was called last and its record, on the same condition.
+    const asio::io_context* called = nullptr;
+    loop_record* called_record = nullptr;
+    std::uint64_t called_epoch = 0;
+
     run_frame* run = nullptr;
     policy_scope* scope = nullptr;
     const key_scope_node* keys = nullptr; // the innermost key_scope, of whatever type

@@ -11,6 +11,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
@@ -217,4 +218,21 @@ BOOST_AUTO_TEST_CASE(an_invocation_dies_uncalled_with_its_loop)
     }
     BOOST_TEST(watched.expired());
     callers.join();
+}
+
+BOOST_AUTO_TEST_CASE(all_memory_is_back_before_a_completion_runs)
+{
+    event_loop here;
+    event_loop there;
+    std::size_t in_use = 0;
+    std::size_t at_completion = 1;
+    loops::async_invoke(
+        there, [] { return 1; },
+        asio::bind_executor(here.get_executor(),
+            asio::bind_allocator(counting_allocator<char>(in_use),
+                [&](const std::exception_ptr&, int) { at_completion = in_use; })));
+    BOOST_TEST(in_use > 0U);
+    there.run();
+    here.run();
+    BOOST_TEST(at_completion == 0U);
 }

@@ -25,6 +25,20 @@ namespace detail {
 LOOPS_DECL asio::io_context* io_context_of(const asio::any_io_executor& executor) noexcept;
 LOOPS_DECL asio::io_context* io_context_of(const asio::any_completion_executor& executor) noexcept;
 
+// The loop whose plain executor it is, which does no more than post and dispatch there; else null.
+LOOPS_DECL asio::io_context* plain_io_context_of(const asio::any_io_executor& executor) noexcept;
+LOOPS_DECL asio::io_context* plain_io_context_of(
+    const asio::any_completion_executor& executor) noexcept;
+
+template <class Executor>
+asio::io_context* plain_io_context_of(const Executor& executor) noexcept
+{
+    if constexpr (std::is_same_v<Executor, asio::io_context::executor_type>)
+        return &executor.context();
+    else
+        return nullptr;
+}
+
 template <class Executor, class = void>
 struct context_of
 {

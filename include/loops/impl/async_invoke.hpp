@@ -4,15 +4,15 @@
 #ifndef LOOPS_IMPL_ASYNC_INVOKE_HPP
 #define LOOPS_IMPL_ASYNC_INVOKE_HPP
 
+#include <loops/detail/mail.hpp>
+#include <loops/detail/reply.hpp>
 #include <loops/detail/task_hook.hpp>
 #include <loops/event_loop.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 
@@ -20,76 +20,52 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
-// A handler on its way to its executor, with what it completes with. The work goes with it: the
-// handler's loop may be gone as soon as it has run.
-template <class Work, class Handler, class... Results>
-struct invoked
-{
-    using allocator_type = asio::associated_allocator_t<Handler>;
-    Handler handler;
-    Work work;
-    bool in_slot; // whether the call has a cancellation handler there
-    std::tuple<std::exception_ptr, Results...> results;
-
-    allocator_type get_allocator() const noexcept
-    {
-        return asio::get_associated_allocator(handler);
-    }
-    void operator()()
-    {
-        if (in_slot)
-            clear_slot(handler);
-        std::apply(std::move(handler), std::move(results));
-    }
-};
-
-// The end of a call that is refused by its loop, where no handler runs any more.
-template <class Result, class Handler, class Executor>
-void refuse_invocation(const Executor& executor, Handler handler)
-{
-    auto exception = std::make_exception_ptr(
-        system_error(error::loop_closed, "calling a function on a closed loop"));
-    const auto to = asio::get_associated_executor(handler, executor);
-    using none = std::tuple<>;
-    if constexpr (std::is_void_v<Result>)
-        asio::post(
-            to, invoked<none, Handler>{std::move(handler), none(), false, {std::move(exception)}});
-    else
-        asio::post(to, invoked<none, Handler, Result>{
-                           std::move(handler), none(), false, {std::move(exception), Result()}});
-}
-
-// One call under way. It belongs to whoever claims it: the loop that calls, or the cancellation.
+// One call under way: mail to the loop that calls and then, where it can be, back to the handler's.
+// The handler belongs to whoever claims it: the loop that calls, or the cancellation.
 template <class Function, class Handler>
-class invocation : public std::enable_shared_from_this<invocation<Function, Handler>>
+class invocation final : public mail
 {
-    using result = std::invoke_result_t<Function&>;
     using fallback = asio::io_context::executor_type;
     using handler_executor = asio::associated_executor_t<Handler, fallback>;
+    using path = reply_path<handler_executor>;
+    using outcome = outcome_of<Function>;
+    using results = typename outcome::results;
 
 public:
     invocation(asio::io_context& caller, Function function, Handler handler)
-        : executor_(asio::get_associated_executor(handler, caller.get_executor())),
-          work_(executor_),
+        : home_(std::in_place, asio::get_associated_executor(handler, caller.get_executor())),
           function_(std::move(function)),
           handler_(std::move(handler))
     {}
 
-    void start(asio::io_context& loop)
+    static void start(std::shared_ptr<invocation> call, loop_record& loop)
     {
-        auto self = this->shared_from_this();
-        auto slot = asio::get_associated_cancellation_slot(*handler_);
+        invocation& it = *call;
+        auto slot = asio::get_associated_cancellation_slot(*it.handler_);
         if (slot.is_connected())
-            slot.assign(canceller{this->weak_from_this()});
-        asio::post(loop, [self = std::move(self)] { self->call(); });
+            slot.assign(canceller{call});
+        it.self_ = std::move(call);
+        if (!send(loop, it))
+            it.discard(); // closed at this moment
     }
+
+    void deliver() override
+    {
+        auto self = std::move(self_);
+        if (called_)
+            complete(std::move(self));
+        else if (claim())
+            call(std::move(self));
+    }
+
+    void discard() noexcept override { self_.reset(); }
 
 private:
     struct canceller
@@ -104,29 +80,34 @@ private:
 
     bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
 
-    void call()
+    void call(std::shared_ptr<invocation> self)
     {
-        if (!claim())
-            return;
-        std::exception_ptr exception;
+        called_ = true;
         try
         {
-            if constexpr (std::is_void_v<result>)
+            if constexpr (std::is_void_v<std::invoke_result_t<Function&>>)
             {
                 take()();
+                results_.emplace(nullptr);
             }
             else
             {
-                result value = take()();
-                complete(nullptr, std::move(value));
-                return;
+                results_.emplace(nullptr, take()());
             }
         }
         catch (...)
         {
-            exception = std::current_exception();
+            results_.emplace(outcome::failed(std::current_exception()));
         }
-        complete_exception(std::move(exception));
+        loop_record* const home = home_->by_mail();
+        if (home == nullptr)
+        {
+            post(std::move(*results_), std::move(self));
+            return;
+        }
+        self_ = std::move(self);
+        if (!send(*home, *this))
+            discard();
     }
 
     // The function is gone when it has returned, before the completion is on its way: what it owns
@@ -138,68 +119,76 @@ private:
         return function;
     }
 
+    // The call waits for its loop all the same, and is not what goes home.
     void abort()
     {
         if (claim())
-            complete_exception(std::make_exception_ptr(
-                system_error(asio::error::operation_aborted, "the call was cancelled")));
+            post(outcome::failed(std::make_exception_ptr(
+                system_error(asio::error::operation_aborted, "the call was cancelled"))));
     }
 
-    void complete_exception(std::exception_ptr exception)
+    void post(results with, std::shared_ptr<invocation> self = nullptr)
     {
-        if constexpr (std::is_void_v<result>)
-            complete(std::move(exception));
-        else
-            complete(std::move(exception), result());
-    }
-
-    template <class... Results>
-    void complete(std::exception_ptr exception, Results... results)
-    {
+        const handler_executor to = home_->executor();
         Handler handler = std::move(*handler_);
         handler_.reset();
-        using work = asio::executor_work_guard<handler_executor>;
-        asio::post(executor_,
-            invoked<work, Handler, Results...>{std::move(handler), std::move(work_), true,
-                std::tuple<std::exception_ptr, Results...>(
-                    std::move(exception), std::move(results)...)});
+        reply<path, Handler, results> back{
+            std::move(handler), std::move(*home_), true, std::move(with)};
+        self.reset(); // the memory is back before the handler runs
+        asio::post(to, std::move(back));
     }
 
-    const handler_executor executor_;
-    asio::executor_work_guard<handler_executor> work_;
+    // At home, by mail.
+    void complete(std::shared_ptr<invocation> self)
+    {
+        clear_slot(*handler_);
+        Handler handler = std::move(*handler_);
+        results with = std::move(*results_);
+        const path home = std::move(*home_);
+        self.reset(); // the memory is back before the handler runs
+        std::apply(std::move(handler), std::move(with));
+    }
+
+    std::shared_ptr<invocation> self_; // while it is mail
+    bool called_ = false;
+    std::atomic<bool> claimed_{false};
+    std::optional<path> home_;
     std::optional<Function> function_;
     std::optional<Handler> handler_;
-    std::atomic<bool> claimed_{false};
+    std::optional<results> results_;
 };
 
 } // namespace detail
 
-template <class Function,
-    BOOST_ASIO_COMPLETION_TOKEN_FOR(
-        typename detail::invoke_signature<std::invoke_result_t<Function&>>::type) CompletionToken>
+template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(
+                              typename detail::outcome_of<Function>::signature) CompletionToken>
 auto async_invoke(asio::io_context& loop, Function function, CompletionToken&& token)
 {
-    using signature = typename detail::invoke_signature<std::invoke_result_t<Function&>>::type;
-    return asio::async_initiate<CompletionToken, signature>(
+    using outcome = detail::outcome_of<Function>;
+    return asio::async_initiate<CompletionToken, typename outcome::signature>(
         [&loop](auto&& handler, Function what) {
             using handler_type = std::decay_t<decltype(handler)>;
             using operation = detail::invocation<Function, handler_type>;
-            asio::io_context* const running = try_get_running_loop();
-            if (detail::is_closed(loop))
+            asio::io_context* const running =
+                detail::has_executor<handler_type> ? nullptr : try_get_running_loop();
+            detail::loop_record* const record = detail::open_record(loop);
+            if (record == nullptr)
             {
-                using result = std::invoke_result_t<Function&>;
+                auto refused = outcome::failed(std::make_exception_ptr(
+                    system_error(error::loop_closed, "calling a function on a closed loop")));
                 if (running != nullptr)
-                    detail::refuse_invocation<result, handler_type>(
-                        running->get_executor(), std::forward<decltype(handler)>(handler));
+                    detail::refuse<handler_type>(running->get_executor(),
+                        std::forward<decltype(handler)>(handler), std::move(refused));
                 else
-                    detail::refuse_invocation<result, handler_type>(
-                        asio::system_executor(), std::forward<decltype(handler)>(handler));
+                    detail::refuse<handler_type>(asio::system_executor(),
+                        std::forward<decltype(handler)>(handler), std::move(refused));
                 return;
             }
             const auto alloc = asio::get_associated_allocator(handler);
-            std::allocate_shared<operation>(alloc, running != nullptr ? *running : loop,
-                std::move(what), std::forward<decltype(handler)>(handler))
-                ->start(loop);
+            operation::start(
+                std::allocate_shared<operation>(alloc, running != nullptr ? *running : loop,
+                    std::move(what), std::forward<decltype(handler)>(handler)),
+                *record);
         },
         token, std::move(function));
 }
