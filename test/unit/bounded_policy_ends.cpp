@@ -125,14 +125,16 @@ BOOST_AUTO_TEST_CASE(a_closed_policy_ends_what_waits_on_its_loops_only)
     auto alive = std::make_shared<int>(0);
     const std::weak_ptr<int> watched = alive;
     test::latch inside;
-    asio::steady_timer timer(of_pool, std::chrono::hours(1));
+    auto timer = std::make_shared<asio::steady_timer>(of_pool, std::chrono::hours(1));
     loops::spawn(
         of_pool.get_executor(),
-        [&](auto done) {
-            timer.async_wait(std::move(done));
+        [&inside, timer](auto done) {
+            timer->async_wait([timer, done = std::move(done)](
+                                  loops::error_code ec) mutable { std::move(done)(ec); });
             inside.count_down();
         },
         [alive](const std::exception_ptr&) {});
+    timer.reset(); // it goes with its loop
     for (int i = 0; i < 3; ++i)
         loops::spawn(
             of_pool.get_executor(), [alive](auto) {}, [alive](const std::exception_ptr&) {});
