@@ -8,20 +8,24 @@
 /// All of Loops, for small programs.
 
 #include <loops/async_invoke.hpp>
+#include <loops/async_migrate.hpp>
 #include <loops/backend.hpp>
 #include <loops/broadcast.hpp>
 #include <loops/child_exit.hpp>
 #include <loops/child_watcher.hpp>
 #include <loops/config.hpp>
+#include <loops/connection_limit.hpp>
 #include <loops/error.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/lease.hpp>
+#include <loops/listening_group.hpp>
 #include <loops/log.hpp>
 #include <loops/loop_local.hpp>
 #include <loops/loop_stats.hpp>
 #include <loops/loop_watch.hpp>
 #include <loops/make_policy.hpp>
 #include <loops/parking.hpp>
+#include <loops/placing_acceptor.hpp>
 #include <loops/policy.hpp>
 #include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/chooser.hpp>

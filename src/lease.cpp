@@ -35,7 +35,9 @@ lease::lease(asio::io_context& loop, std::int64_t weight)
 }
 
 lease::lease(lease&& other) noexcept
-    : record_(std::move(other.record_)), weight_(std::exchange(other.weight_, 0))
+    : record_(std::move(other.record_)),
+      weight_(std::exchange(other.weight_, 0)),
+      carried_(std::move(other.carried_))
 {}
 
 lease& lease::operator=(lease&& other) noexcept
@@ -45,6 +47,7 @@ lease& lease::operator=(lease&& other) noexcept
         release();
         record_ = std::move(other.record_);
         weight_ = std::exchange(other.weight_, 0);
+        carried_ = std::move(other.carried_);
     }
     return *this;
 }
@@ -63,6 +66,15 @@ void lease::release() noexcept
         record_->leases.fetch_sub(1, std::memory_order_release);
     }
     record_.reset();
+    carried_.reset();
+}
+
+void lease::carry(std::shared_ptr<void> what)
+{
+    if (!record_)
+        detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
+            "having an empty lease carry something; acquire one first");
+    carried_.swap(what);
 }
 
 void lease::reweigh(std::int64_t weight)

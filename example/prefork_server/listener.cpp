@@ -4,11 +4,11 @@
 #include "listener.hpp"
 
 #include <loops/error.hpp>
-#include <loops/policy.hpp>
 
 #include "held_signals.hpp"
 #include "print.hpp"
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -19,7 +19,15 @@ namespace prefork {
 namespace {
 
 namespace asio = boost::asio;
+using asio::ip::tcp;
 using boost::system::error_code;
+
+tcp::acceptor take_over(asio::io_context& loop, descriptor listening)
+{
+    tcp::acceptor made(loop, tcp::v4(), listening.get());
+    listening.release();
+    return made;
+}
 
 } // namespace
 
@@ -27,20 +35,19 @@ listener::listener(asio::io_context& loop, descriptor listening,
     std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions)
     : content_(std::move(content)),
       sessions_(std::move(sessions)),
-      acceptor_(asio::make_strand(loop)),
-      timer_(acceptor_.get_executor())
-{
-    acceptor_.assign(asio::ip::tcp::v4(), listening.get());
-    listening.release();
-}
+      acceptor_(take_over(loop, std::move(listening))),
+      timer_(asio::make_strand(loop))
+{}
 
 void listener::start()
 {
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] { self->begin(); });
+    asio::post(timer_.get_executor(), [self = shared_from_this()] { self->begin(); });
 }
 
 void listener::begin()
 {
+    if (closed_)
+        return;
     if (are_stop_signals_handled())
     {
         release_stop_signals();
@@ -56,55 +63,38 @@ void listener::begin()
 
 void listener::close()
 {
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
-        error_code ignored;
-        self->acceptor_.close(ignored);
+    acceptor_.close();
+    asio::post(timer_.get_executor(), [self = shared_from_this()] {
+        self->closed_ = true;
         self->timer_.cancel();
     });
 }
 
 void listener::accept()
 {
-    if (!acceptor_.is_open())
+    if (closed_)
         return;
-    try
-    {
-        // The policy chooses now, since a socket belongs to its loop from its first moment on.
-        place_ = loops::acquire({}, 0);
-    }
-    catch (const loops::system_error& e)
-    {
-        if (e.code() == loops::error::policy_closed)
-            return; // the worker is about to stop
-        throw;
-    }
-    acceptor_.async_accept(asio::make_strand(place_.get_executor()),
-        [self = shared_from_this()](const error_code& ec, session_socket socket) {
-            self->on_accept(ec, std::move(socket));
-        });
+    acceptor_.async_accept(asio::bind_executor(timer_.get_executor(),
+        [self = shared_from_this()](const error_code& ec, session_socket socket,
+            loops::lease place) { self->on_accept(ec, std::move(socket), std::move(place)); }));
 }
 
-void listener::on_accept(const error_code& ec, session_socket socket)
+void listener::on_accept(const error_code& ec, session_socket socket, loops::lease place)
 {
-    if (ec == asio::error::operation_aborted)
-        return;
+    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor ||
+        ec == loops::error::policy_closed)
+        return; // closed, or the worker is about to stop
     if (!ec)
     {
         error_code ignored;
-        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        place_.reweigh(1);
-        std::make_shared<session>(std::move(socket), std::move(place_), content_, sessions_)
+        socket.set_option(tcp::no_delay(true), ignored);
+        std::make_shared<session>(std::move(socket), std::move(place), content_, sessions_)
             ->start();
         // Connections that come at once would all end at the worker that woke first.
         if (content_->is_ahead())
             accept_after(std::chrono::milliseconds(1));
         else
             accept();
-        return;
-    }
-    if (ec == asio::error::connection_aborted)
-    {
-        accept();
         return;
     }
     // Out of descriptors or memory, most likely: what helps is that a connection ends.

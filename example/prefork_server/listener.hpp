@@ -5,15 +5,16 @@
 #define PREFORK_SERVER_LISTENER_HPP
 
 #include <loops/lease.hpp>
+#include <loops/placing_acceptor.hpp>
 
 #include "descriptor.hpp"
 #include "session.hpp"
 
-#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/wait_traits.hpp>
 
 #include <chrono>
 #include <memory>
@@ -37,17 +38,16 @@ public:
 private:
     void begin();
     void accept();
-    void on_accept(const boost::system::error_code& ec, session_socket socket);
+    void on_accept(const boost::system::error_code& ec, session_socket socket, loops::lease place);
     void accept_after(std::chrono::milliseconds pause);
 
     const std::shared_ptr<const site> content_;
     const std::shared_ptr<session_list> sessions_;
-    boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, session_executor> acceptor_;
+    loops::placing_acceptor<boost::asio::ip::tcp, loops::on_strand> acceptor_;
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
         boost::asio::wait_traits<std::chrono::steady_clock>, session_executor>
         timer_;
-    // Where the next connection will be; it counts nothing until there is one.
-    loops::lease place_;
+    bool closed_ = false;
 };
 
 } // namespace prefork

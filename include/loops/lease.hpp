@@ -46,6 +46,11 @@ public:
     /// Ends the lease's part in the load. Twice is nothing.
     void release() noexcept;
 
+    /// Keeps `what` until the lease is released, on whatever path and thread: a place among a bounded
+    /// number of connections, for example. A second call lets go of the first call's.
+    /// @throws system_error with `invalid_argument` for an empty lease.
+    void carry(std::shared_ptr<void> what);
+
     /// Changes what the lease counts for.
     /// @throws system_error with `invalid_argument` for a negative weight or an empty lease.
     void reweigh(std::int64_t weight);
@@ -68,6 +73,7 @@ public:
 private:
     std::shared_ptr<detail::loop_record> record_;
     std::int64_t weight_ = 0;
+    std::shared_ptr<void> carried_;
 };
 
 /// The load of `loop` as choosers see it: the weights of its leases, and its spawned tasks.

@@ -254,6 +254,13 @@ void pool_policy::for_each_loop(const std::function<void(asio::io_context&)>& vi
         visit(loop(i));
 }
 
+std::optional<unsigned> pool_policy::cpu(std::size_t index)
+{
+    loop(index);
+    const detail::cpu_table* const cpus = impl_->here().seen.cpus;
+    return cpus != nullptr ? cpus->cpu_of()[index] : std::nullopt;
+}
+
 asio::io_context& pool_policy::get_event_loop()
 {
     check_open("asking for the current loop");

@@ -201,8 +201,8 @@ inline constexpr by_key_t by_key{};
 ///   is the same loop each time, and an even spread where all CPUs receive.
 /// - Where the selection has no CPU: as two_choices.
 ///
-/// Ask the connection for its CPU (`getsockopt`, `SO_INCOMING_CPU`) and bind the threads by
-/// pool_options::pin. A network card that interrupts few CPUs keeps few loops busy: no load of loops
+/// placing_acceptor asks the connection for its CPU (`getsockopt`, `SO_INCOMING_CPU`); bind the threads
+/// by pool_options::pin. A network card that interrupts few CPUs keeps few loops busy: no load of loops
 /// on different CPUs is compared.
 ///
 /// @par Complexity

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace loops {
@@ -103,6 +104,11 @@ public:
     /// One of the pool's loops; starts the pool if need be.
     /// @throws system_error with `invalid_argument` for an index that is none's.
     asio::io_context& loop(std::size_t index);
+
+    /// The CPU to which a loop's thread is bound; none where it is bound to none. Starts the pool if
+    /// need be.
+    /// @throws system_error with `invalid_argument` for an index that is none's.
+    std::optional<unsigned> cpu(std::size_t index);
 
 protected:
     void run_started(std::uint64_t since) override;
