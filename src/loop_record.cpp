@@ -315,6 +315,11 @@ void* find_local(
     return record_of(loop)->find_local(key, make);
 }
 
+bool is_closed(asio::io_context& loop)
+{
+    return record_of(loop)->context() == nullptr;
+}
+
 std::shared_ptr<loop_record> add_task(asio::io_context& loop, task_hook& task)
 {
     auto record = record_of(loop);

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(bad_descriptions_say_where_and_what)
     bad("pool,pine=spread", "character 6: expected one of chooser, pin, name");
     bad("pool:2/shared", "character 8: expected the end of the description");
     bad("threaded:2", "no value");
-    bad("shared,pin=none", "no options");
+    bad("shared,pin=none", "expected one of watch");
     bad("default,creation=sometimes", "every_thread");
 }
 

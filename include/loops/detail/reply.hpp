@@ -92,15 +92,6 @@ void refuse(const Executor& executor, Handler handler, Results results)
                        std::move(handler), std::tuple<>(), false, std::move(results)});
 }
 
-struct no_executor
-{};
-
-// Whether a handler surely has an executor of its own, so that nobody need look for another. One that
-// is type-erased may have none.
-template <class Handler, class Executor = asio::associated_executor_t<Handler, no_executor>>
-constexpr bool has_executor = !std::is_same_v<Executor, no_executor> &&
-                              !std::is_same_v<Executor, asio::any_completion_executor>;
-
 } // namespace detail
 } // namespace LOOPS_ABI
 } // namespace loops

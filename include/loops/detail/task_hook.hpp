@@ -42,6 +42,9 @@ LOOPS_DECL void remove_task(loop_record& loop, task_hook& task) noexcept;
 // Whether it is a system_error with operation_aborted.
 LOOPS_DECL bool is_aborted(const std::exception_ptr& exception) noexcept;
 
+// Whether Loops' own calls refuse the loop.
+LOOPS_DECL bool is_closed(asio::io_context& loop);
+
 // What becomes of an exception that nobody waits for: it leaves a handler of that loop, and so
 // goes where the loop's and the policy's rules for such exceptions send it.
 LOOPS_DECL void throw_from_loop(asio::io_context& loop, std::exception_ptr exception);

@@ -5,6 +5,7 @@
 #define LOOPS_IMPL_ASYNC_INVOKE_HPP
 
 #include <loops/detail/mail.hpp>
+#include <loops/detail/no_executor.hpp>
 #include <loops/detail/reply.hpp>
 #include <loops/detail/task_hook.hpp>
 #include <loops/event_loop.hpp>

@@ -5,6 +5,7 @@
 #define LOOPS_IMPL_CHILD_WATCHER_HPP
 
 #include <loops/child_watcher.hpp>
+#include <loops/detail/no_executor.hpp>
 #include <loops/priority_executor.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -91,14 +92,6 @@ private:
     pid_type pid_;
     std::uint64_t id_;
 };
-
-// What Asio calls a handler's executor where it has none.
-struct no_executor
-{};
-
-template <class Handler>
-using has_no_executor =
-    std::is_same<asio::associated_executor_t<Handler, no_executor>, no_executor>;
 
 // A handler with another executor that is equal to its own. asio::bind_executor() takes no handler
 // that it bound already.
