@@ -3,9 +3,12 @@
 
 #include <loops/error.hpp>
 #include <loops/make_policy.hpp>
+#include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
+#include <loops/policy/priority_policy.hpp>
 #include <loops/policy/proactor_policy.hpp>
 #include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
@@ -15,7 +18,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 namespace loops {
@@ -27,6 +33,7 @@ using detail::word;
 
 // More than any machine has CPUs; what is meant as something else is found before it is tried.
 constexpr std::size_t most_threads = 4096;
+constexpr std::size_t most_tasks = 1'000'000'000;
 
 using policy_pointer = std::shared_ptr<event_loop_policy>;
 
@@ -36,7 +43,7 @@ std::size_t threads(const description& from)
 }
 
 template <class Policy>
-policy_pointer make_per_thread(description& from)
+policy_pointer make_per_thread(description& from, const policy_pointer&)
 {
     from.no_value();
     creation where = creation::every_thread;
@@ -47,19 +54,19 @@ policy_pointer make_per_thread(description& from)
     return std::make_shared<Policy>(where);
 }
 
-policy_pointer make_shared_policy(description& from)
+policy_pointer make_shared_policy(description& from, const policy_pointer&)
 {
     return from.value() != nullptr ? std::make_shared<shared_policy>(threads(from))
                                    : std::make_shared<shared_policy>();
 }
 
-policy_pointer make_threaded(description& from)
+policy_pointer make_threaded(description& from, const policy_pointer&)
 {
     from.no_value();
     return std::make_shared<threaded_policy>();
 }
 
-policy_pointer make_pool(description& from)
+policy_pointer make_pool(description& from, const policy_pointer&)
 {
     pool_options made;
     if (from.value() != nullptr)
@@ -77,18 +84,107 @@ policy_pointer make_pool(description& from)
     return std::make_shared<pool_policy>(std::move(made));
 }
 
-// The policy of one part, whose name is known.
+// Keys of 64 bits, where wanted modulo a number. What has none, as code that was not written for keys,
+// has the key 0.
+class numbers final : public detail::key_type
+{
+public:
+    explicit numbers(std::uint64_t modulus) : modulus_(modulus) {}
+
+    const std::type_info& type() const noexcept override { return typeid(std::uint64_t); }
+    std::size_t hash(const void* key) const override { return reduced(key); }
+    bool equal(const void* a, const void* b) const override { return reduced(a) == reduced(b); }
+    std::shared_ptr<const void> copy(const void* key) const override
+    {
+        return std::make_shared<const std::uint64_t>(reduced(key));
+    }
+    std::string print(const void* key) const override { return std::to_string(reduced(key)); }
+
+    asio::io_context* in_context(const use& with) const override { return of_number(0, with); }
+    asio::io_context* of_number(std::uint64_t number, const use& with) const override
+    {
+        return with(&number);
+    }
+
+private:
+    std::uint64_t reduced(const void* key) const
+    {
+        const std::uint64_t number = *static_cast<const std::uint64_t*>(key);
+        return modulus_ == 0 ? number : number % modulus_;
+    }
+
+    const std::uint64_t modulus_;
+};
+
+class keyed_by_numbers final : public keyed_policy<std::uint64_t>
+{
+public:
+    keyed_by_numbers(std::uint64_t modulus, keyed_options options)
+        : keyed_policy(std::move(options), std::make_unique<numbers>(modulus))
+    {}
+};
+
+policy_pointer make_keyed(description& from, const policy_pointer&)
+{
+    keyed_options made;
+    made.run_by = run_by::policy;
+    const std::uint64_t modulus = from.value() != nullptr ? threads(from) : 0;
+    if (const word* const said = from.option("idle"))
+        made.drop_idle_after = from.duration(*said);
+    if (const word* const said = from.option("name"))
+        made.name = std::string(said->text);
+    return std::make_shared<keyed_by_numbers>(modulus, std::move(made));
+}
+
+policy_pointer make_bounded(description& from, const policy_pointer& inner)
+{
+    std::size_t queue = bounded_policy::default_most_waiting;
+    if (const word* const said = from.option("queue"))
+        queue = from.number(*said, "waiting tasks", most_tasks, 0);
+    return std::make_shared<bounded_policy>(
+        inner, from.number(from.needed_value(), "tasks", most_tasks), queue);
+}
+
+policy_pointer make_priority(description& from, const policy_pointer& inner)
+{
+    priority_options made;
+    if (from.value() != nullptr)
+        made.levels = static_cast<int>(from.number(*from.value(), "priorities", 32));
+    if (const word* const said = from.option("ageing"))
+        made.ageing = static_cast<std::uint32_t>(from.number(*said, "handlers", 1'000'000));
+    return std::make_shared<priority_policy>(inner, made);
+}
+
+// How a policy is made of its part, and of the policy that it wraps, if it does.
+struct recipe
+{
+    policy_pointer (*make)(description& from, const policy_pointer& inner);
+    bool wraps = false;
+};
+
+recipe recipe_of(const description& from)
+{
+    return from.one_of<recipe>(from.name(),
+        {{"default", {make_per_thread<default_policy>}},
+            {"per_thread", {make_per_thread<default_policy>}},
+            {"selector", {make_per_thread<selector_policy>}},
+            {"proactor", {make_per_thread<proactor_policy>}},
+            {"platform", {make_per_thread<platform_policy>}}, {"shared", {make_shared_policy}},
+            {"threaded", {make_threaded}}, {"pool", {make_pool}}, {"keyed", {make_keyed}},
+            {"bounded", {make_bounded, true}}, {"priority", {make_priority, true}}});
+}
+
 policy_pointer make_part(description& from)
 {
-    using maker = policy_pointer (*)(description&);
-    const auto make = from.one_of<maker>(from.name(),
-        {{"default", make_per_thread<default_policy>},
-            {"per_thread", make_per_thread<default_policy>},
-            {"selector", make_per_thread<selector_policy>},
-            {"proactor", make_per_thread<proactor_policy>},
-            {"platform", make_per_thread<platform_policy>}, {"shared", make_shared_policy},
-            {"threaded", make_threaded}, {"pool", make_pool}});
-    policy_pointer made = make(from);
+    const recipe how = recipe_of(from);
+    auto next = from.next();
+    if (how.wraps && !next)
+        from.expected(from.end(),
+            "'/' and the policy that '" + std::string(from.name().text) + "' is to wrap");
+    if (!how.wraps && next)
+        next->expected(
+            next->name(), "the end, since '" + std::string(from.name().text) + "' wraps no policy");
+    policy_pointer made = how.make(from, next ? make_part(*next) : nullptr);
     // Options that every policy has.
     if (const word* const said = from.option("watch"))
     {
@@ -107,10 +203,7 @@ policy_pointer make_part(description& from)
 std::shared_ptr<event_loop_policy> make_policy(std::string_view text)
 {
     description first(text, 0);
-    policy_pointer made = make_part(first);
-    if (const auto next = first.next())
-        next->expected(next->name(), "the end of the description");
-    return made;
+    return make_part(first);
 }
 
 std::shared_ptr<event_loop_policy> make_policy(std::string_view text, error_code& ec)

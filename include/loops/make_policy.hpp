@@ -14,7 +14,8 @@ inline namespace LOOPS_ABI {
 
 /// Makes a policy by a description, as a command line or the variable `LOOPS_POLICY` holds one.
 ///
-/// The form is `name`, `name:value`, or either with `,key=value` behind it:
+/// The form is `name`, `name:value`, or either with `,key=value` behind it. Policies that wrap others
+/// stand before these, with a `/` between, which reads as "over": `bounded:64/priority:3/pool:4`.
 ///
 /// | description | policy |
 /// | --- | --- |
@@ -23,6 +24,11 @@ inline namespace LOOPS_ABI {
 /// | `shared`, `shared:4` | shared_policy on that many threads |
 /// | `threaded` | threaded_policy |
 /// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web` |
+/// | `keyed`, `keyed:8` | keyed_policy<std::uint64_t>, run by the policy; with a number, keys count modulo that number; where there is no key, it is 0; `idle=30s` (keyed_options::drop_idle_after), `name=shard` |
+/// | `bounded:64/...` | bounded_policy of that many tasks over what follows; `queue=1000` (waiting tasks) |
+/// | `priority/...`, `priority:3/...` | priority_policy of that many priorities over what follows; `ageing=64` |
+///
+/// Times are whole numbers with a unit: `ns`, `us`, `ms` or `s`.
 ///
 /// Each takes `watch=250ms` (or another time, in `s`, `ms`, `us` or `ns`): loops that do not answer for
 /// so long are reported. See event_loop_policy::watch_loops().

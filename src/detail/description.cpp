@@ -88,6 +88,14 @@ void description::expected_one_of(
     expected(found, "one of " + all);
 }
 
+const word& description::needed_value() const
+{
+    if (!value_)
+        expected({text_.substr(name_.at + name_.text.size(), 0), name_.at + name_.text.size()},
+            "':' and a value after '" + std::string(name_.text) + "'");
+    return *value_;
+}
+
 void description::no_value() const
 {
     if (value_)
@@ -127,12 +135,13 @@ std::optional<description> description::next() const
 }
 
 std::size_t description::number(
-    const word& from, const std::string& of_what, std::size_t most) const
+    const word& from, const std::string& of_what, std::size_t most, std::size_t least) const
 {
     std::string_view rest = from.text;
     const auto number = leading_number<std::size_t>(rest);
-    if (!number || !rest.empty() || *number == 0 || *number > most)
-        expected(from, "a number of " + of_what + ", 1 to " + std::to_string(most));
+    if (!number || !rest.empty() || *number < least || *number > most)
+        expected(from, "a number of " + of_what + ", " + std::to_string(least) + " to " +
+                           std::to_string(most));
     return *number;
 }
 

@@ -40,7 +40,11 @@ public:
 
     // What stands behind ':', or null where no ':' is.
     const word* value() const noexcept { return value_ ? &*value_ : nullptr; }
+    const word& needed_value() const;
     void no_value() const;
+
+    // Where the part ends, as a word of no letters.
+    word end() const noexcept { return {text_.substr(end_, 0), end_}; }
 
     // The value of an option, or null.
     const word* option(std::string_view key);
@@ -52,7 +56,8 @@ public:
     std::optional<description> next() const;
 
     // What a word means.
-    std::size_t number(const word& from, const std::string& of_what, std::size_t most) const;
+    std::size_t number(const word& from, const std::string& of_what, std::size_t most,
+        std::size_t least = 1) const;
     // A whole number and its unit: ns, us, ms or s.
     std::chrono::nanoseconds duration(const word& from) const;
     // What the word names among `choices`.

@@ -10,6 +10,7 @@
 #include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
+#include <loops/policy/priority_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
@@ -92,6 +93,15 @@ inline const std::vector<policy_kind>& all_policy_kinds()
             }},
         {"bounded_pool", pool,
             [] { return policy_pointer(new bounded_policy(std::make_shared<pool_policy>(2), 1)); }},
+        {"priority_default", caller,
+            [] { return policy_pointer(new priority_policy(std::make_shared<default_policy>())); }},
+        {"priority_pool", pool,
+            [] { return policy_pointer(new priority_policy(std::make_shared<pool_policy>(2))); }},
+        {"bounded_priority_pool", pool,
+            [] {
+                return policy_pointer(new bounded_policy(
+                    std::make_shared<priority_policy>(std::make_shared<pool_policy>(2)), 64));
+            }},
         {"keyed_run_by_caller", keyed, [] { return keyed_by_thread(run_by::caller); }},
         {"keyed_run_by_policy", keyed_threads, [] { return keyed_by_thread(run_by::policy); }},
     };

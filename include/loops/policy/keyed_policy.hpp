@@ -167,7 +167,7 @@ private:
 /// Finding a key's loop takes constant time on average, and a lock; inside of a loop's run
 /// `loops::get_event_loop()` takes none.
 template <class Key, class Hash = std::hash<Key>, class Equal = std::equal_to<Key>>
-class keyed_policy : public keyed_policy_base
+class LOOPS_VISIBLE keyed_policy : public keyed_policy_base
 {
 public:
     /// Tells the key of the calling context; nothing where it has none. Called from many threads.
@@ -200,6 +200,13 @@ public:
     /// @throws system_error with `error::already_running` from inside of the loop, or where a caller
     /// runs it; everything is then as before.
     bool drop(const Key& key) { return drop_key(&key); }
+
+protected:
+    /// @cond
+    keyed_policy(keyed_options options, std::unique_ptr<detail::key_type> type)
+        : keyed_policy_base(std::move(type), std::move(options))
+    {}
+    /// @endcond
 };
 
 } // namespace LOOPS_ABI
