@@ -267,7 +267,7 @@ private:
 
     std::shared_ptr<waiting_accept> take_first()
     {
-        const auto first = std::move(state_->queue.front());
+        auto first = std::move(state_->queue.front());
         state_->queue.pop_front();
         return first;
     }

@@ -173,7 +173,7 @@ private:
     void body(const std::shared_ptr<member>& self, const crew_thread& how);
     void leave(member& self);
     void run(member& self);
-    bool goes_on(lock_type& lock, const member& self);
+    bool goes_on(lock_type& lock, const member& self) const;
     bool excepted(const std::exception_ptr& exception);
     void stop_locked();
     void settle_locked(lock_type& lock);

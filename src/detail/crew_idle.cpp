@@ -14,7 +14,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 // Whether a run that has ended, and that nobody ended, is to go on.
-bool crew::goes_on(lock_type& lock, const member& self)
+bool crew::goes_on(lock_type& lock, const member& self) const
 {
     if (!self.own_thread)
         return false;

@@ -138,13 +138,13 @@ private:
             else if ((*next)->next_look() > watch::clock::now())
                 changed_.wait_until(lock, (*next)->next_look());
             else
-                look(lock, *next);
+                look(lock, std::shared_ptr<watch>(*next)); // others change the list meanwhile
         }
         if (turn == turn_)
             take_thread().detach(); // the last one was ended here
     }
 
-    void look(std::unique_lock<std::mutex>& lock, std::shared_ptr<watch> it) noexcept
+    void look(std::unique_lock<std::mutex>& lock, const std::shared_ptr<watch>& it) noexcept
     {
         current_ = it.get();
         lock.unlock();
@@ -239,7 +239,7 @@ std::shared_ptr<watch> begin_watch(watched what, std::optional<loop_watch_option
     static const ender at_exit;
     if (options)
         check(*options);
-    const auto made = std::make_shared<watch>(std::move(what), std::move(options));
+    auto made = std::make_shared<watch>(std::move(what), std::move(options));
     holder::instance().here().begin(made);
     return made;
 }

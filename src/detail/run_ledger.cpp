@@ -18,19 +18,19 @@ void run_ledger::sums::add(const run& it, const platform::thread_usage& now) noe
     handlers += it.frame->handlers.load(std::memory_order_relaxed) - it.handlers_before;
 }
 
-void run_ledger::begin(run_frame& run)
+void run_ledger::begin(run_frame& frame)
 {
-    runs_.push_back({&run, thread_state::of_this_thread().number()});
+    runs_.push_back({&frame, thread_state::of_this_thread().number()});
     if (!counts())
         return;
     runs_.back().counted = true;
     runs_.back().usage_before = platform::usage_of_this_thread();
 }
 
-void run_ledger::end(const run_frame& run) noexcept
+void run_ledger::end(const run_frame& frame) noexcept
 {
     const auto found = std::find_if(
-        runs_.begin(), runs_.end(), [&](const auto& each) { return each.frame == &run; });
+        runs_.begin(), runs_.end(), [&](const auto& each) { return each.frame == &frame; });
     if (found == runs_.end())
         return;
     if (found->counted)

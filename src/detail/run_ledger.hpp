@@ -25,8 +25,8 @@ struct run_frame;
 class run_ledger
 {
 public:
-    void begin(run_frame& run);
-    void end(const run_frame& run) noexcept;
+    void begin(run_frame& frame);
+    void end(const run_frame& frame) noexcept;
 
     // In a forked child: the runs were the parent's.
     void forget_runs() noexcept { runs_.clear(); }

@@ -118,9 +118,9 @@ private:
 
 struct keyed_policy_base::question : detail::key_question
 {
-    question(const detail::key_type& type, const void* key,
-        const detail::key_scope_node* scope = nullptr)
-        : key_question{key, type.hash(key), &type, scope}
+    question(const detail::key_type& of_type, const void* value,
+        const detail::key_scope_node* entered = nullptr)
+        : key_question{value, of_type.hash(value), &of_type, entered}
     {}
 
     // For messages, with a space before it.
