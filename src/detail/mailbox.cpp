@@ -9,6 +9,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -103,7 +104,7 @@ void mailbox::post_drain(asio::io_context& loop) noexcept
 
 void mailbox::deliver_batch(asio::io_context& loop)
 {
-    const bool more = collect(inbox_.exchange(nullptr, std::memory_order_acq_rel));
+    const bool more = collect();
     mail* none = nullptr;
     if (more && inbox_.compare_exchange_strong(none, mark::get(), std::memory_order_acq_rel))
         post_drain(loop);
@@ -125,14 +126,15 @@ void mailbox::deliver_batch(asio::io_context& loop)
     }
 }
 
-// Adds what was in the inbox to what can be taken. True: it is more than one now.
-bool mailbox::collect(mail* sent)
+// Adds what is in the inbox to what can be taken; under the lock, so that no other drain comes in
+// between with what was sent later. True: it is more than one now.
+bool mailbox::collect()
 {
-    mail* first = nullptr;
-    mail* const last = sent;
-    while (sent != nullptr && sent != mark::get())
-        first = std::exchange(sent, std::exchange(sent->next_, first));
     const std::lock_guard lock(mutex_);
+    mail* const last = inbox_.exchange(nullptr, std::memory_order_acq_rel);
+    mail* first = nullptr;
+    for (mail* each = last; each != nullptr && each != mark::get();)
+        first = std::exchange(each, std::exchange(each->next_, first));
     if (first != nullptr)
     {
         (first_ != nullptr ? last_->next_ : first_) = first;
@@ -152,9 +154,14 @@ mail* mailbox::take()
 
 void mailbox::discard_all() noexcept
 {
-    // What is destroyed may send.
-    while (collect(inbox_.exchange(nullptr, std::memory_order_acq_rel)) || first_ != nullptr)
-        take()->discard();
+    for (;;) // what is destroyed may send
+    {
+        collect();
+        mail* const next = take();
+        if (next == nullptr)
+            return;
+        next->discard();
+    }
 }
 
 bool send(loop_record& to, mail& what) noexcept

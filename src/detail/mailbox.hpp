@@ -4,6 +4,7 @@
 #ifndef LOOPS_SRC_DETAIL_MAILBOX_HPP
 #define LOOPS_SRC_DETAIL_MAILBOX_HPP
 
+#include <loops/detail/batch_limit.hpp>
 #include <loops/detail/mail.hpp>
 
 #include "detail/operation_memory.hpp"
@@ -11,42 +12,11 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
-#include <chrono>
-#include <cstddef>
 #include <mutex>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
-
-// When a batch has held its loop up for long enough. It doubles between looks at the clock: short
-// items do not pay for these, and long ones run over by as much as the batch took so far, at most.
-class batch_limit
-{
-public:
-    using time_point = std::chrono::steady_clock::time_point;
-
-    // Measured: what a handler costs beside its items has vanished from the figures by then.
-    static constexpr std::size_t most = 256;
-    // About a hop to a sleeping loop and back: whoever waits behind a batch has waited as long.
-    static constexpr std::chrono::microseconds longest{100};
-
-    explicit batch_limit(time_point begin) noexcept : begin_(begin) {}
-
-    // After each item.
-    template <class Clock>
-    bool reached(Clock now)
-    {
-        ++items_;
-        if ((items_ & (items_ - 1)) != 0)
-            return false;
-        return items_ == most || now() - begin_ >= longest;
-    }
-
-private:
-    const time_point begin_;
-    std::size_t items_ = 0;
-};
 
 // What other threads, and the loop's own, have sent to a loop, in the order of sending. A drain, a
 // handler of the loop, takes what there is when it begins and delivers a batch of it. One drain at a
@@ -76,7 +46,7 @@ private:
 
     void post_drain(asio::io_context& loop) noexcept;
     void deliver_batch(asio::io_context& loop);
-    bool collect(mail* sent);
+    bool collect();
     mail* take();
     void discard_all() noexcept;
 
