@@ -43,28 +43,12 @@ std::atomic<std::uint64_t> last_core{0};
 
 } // namespace
 
-policy_core::policy_core()
-    : number(++last_core), threads_(make_crew()), generation_(fork_generation())
-{}
+policy_core::policy_core() : number(++last_core), threads_(mutex, [this] { return make_crew(); }) {}
 
 std::shared_ptr<crew> policy_core::make_crew() const
 {
     return std::make_shared<crew>(
         [this](const std::exception_ptr& exception) { return excepted(exception); });
-}
-
-const std::shared_ptr<crew>& policy_core::threads() const
-{
-    if (generation_.load(std::memory_order_acquire) != fork_generation())
-    {
-        const std::lock_guard lock(mutex);
-        if (generation_ != fork_generation())
-        {
-            leave_behind(std::exchange(threads_, make_crew()));
-            generation_.store(fork_generation(), std::memory_order_release);
-        }
-    }
-    return threads_;
 }
 
 void policy_core::prepare_drain() const

@@ -8,6 +8,7 @@
 #include <loops/policy.hpp>
 
 #include "detail/crew.hpp"
+#include "detail/fork_local.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -48,7 +49,7 @@ public:
 
     // The threads that run the policy's loops, and callers inside of run(). A forked child gets
     // new ones: the parent's are not there.
-    const std::shared_ptr<crew>& threads() const;
+    const std::shared_ptr<crew>& threads() const { return threads_.get(); }
 
     // Calls the functions that were given for a drain.
     void prepare_drain() const;
@@ -73,8 +74,7 @@ private:
 
     std::shared_ptr<watch> watch_;
     std::shared_ptr<watch> lag_watch_; // while stats are collected
-    mutable std::shared_ptr<crew> threads_;
-    mutable std::atomic<unsigned> generation_;
+    const fork_local<crew> threads_;
 };
 
 // Stops and joins the threads, closes the watcher and ends `loops`, the youngest first. Where the

@@ -5,7 +5,7 @@
 #include <loops/policy/keyed_policy.hpp>
 
 #include "detail/crew.hpp"
-#include "detail/fork.hpp"
+#include "detail/fork_local.hpp"
 #include "detail/key_table.hpp"
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -75,25 +74,15 @@ struct keyed_policy_base::impl
         : type(std::move(keys)),
           options(std::move(how)),
           core(std::move(policy)),
-          present(make_table()),
-          generation(detail::fork_generation())
+          present(renewing, [this] {
+              started_at = 0;
+              return std::make_shared<detail::key_table>(options.name,
+                  runs_its_loops() ? core->threads() : nullptr, options.drop_idle_after);
+          })
     {}
 
     // The table of this process.
-    detail::key_table& here()
-    {
-        if (generation.load(std::memory_order_acquire) != detail::fork_generation())
-        {
-            const std::lock_guard lock(renewing);
-            if (generation != detail::fork_generation())
-            {
-                detail::leave_behind(std::exchange(present, make_table()));
-                started_at = 0;
-                generation.store(detail::fork_generation(), std::memory_order_release);
-            }
-        }
-        return *present;
-    }
+    detail::key_table& here() { return *present.get(); }
 
     bool runs_its_loops() const noexcept { return options.run_by == run_by::policy; }
 
@@ -104,16 +93,9 @@ struct keyed_policy_base::impl
     std::atomic<std::uint64_t> unnamed{0}; // loops whose keys cannot be printed
 
 private:
-    std::shared_ptr<detail::key_table> make_table() const
-    {
-        return std::make_shared<detail::key_table>(
-            options.name, runs_its_loops() ? core->threads() : nullptr, options.drop_idle_after);
-    }
-
     const std::shared_ptr<detail::policy_core> core;
     detail::fork_mutex renewing;
-    std::shared_ptr<detail::key_table> present;
-    std::atomic<unsigned> generation;
+    const detail::fork_local<detail::key_table> present;
 };
 
 struct keyed_policy_base::question : detail::key_question

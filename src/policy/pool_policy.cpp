@@ -4,7 +4,7 @@
 #include <loops/policy/pool_policy.hpp>
 
 #include "detail/crew.hpp"
-#include "detail/fork.hpp"
+#include "detail/fork_local.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/policy_core.hpp"
 #include "detail/pool_loops.hpp"
@@ -64,23 +64,11 @@ struct pool_policy::impl
 {
     explicit impl(pool_options how)
         : options(std::make_shared<const pool_options>(std::move(how))),
-          present(std::make_shared<team>()),
-          generation(detail::fork_generation())
+          present(renewing, [] { return std::make_shared<team>(); })
     {}
 
-    team& here()
-    {
-        if (generation.load(std::memory_order_acquire) != detail::fork_generation())
-        {
-            const std::lock_guard lock(renewing);
-            if (generation != detail::fork_generation())
-            {
-                detail::leave_behind(std::exchange(present, std::make_shared<team>()));
-                generation.store(detail::fork_generation(), std::memory_order_release);
-            }
-        }
-        return *present;
-    }
+    // The loops of this process.
+    team& here() { return *present.get(); }
 
     // Shared with the threads, whose hooks may be called after the policy is gone.
     const std::shared_ptr<const pool_options> options;
@@ -88,8 +76,7 @@ struct pool_policy::impl
 
 private:
     detail::fork_mutex renewing;
-    std::shared_ptr<team> present;
-    std::atomic<unsigned> generation;
+    const detail::fork_local<team> present;
 };
 
 namespace {
