@@ -52,7 +52,7 @@ struct task_bound;
 ///
 /// @par Complexity
 /// Spawning, starting, ending and cancelling take constant time, whatever number waits. A task under
-/// a bound costs three small allocations, one that waits two more; and the lock of its loop's record,
+/// a bound costs three small allocations, one that waits one more; and the lock of its loop's record,
 /// which tasks take anyway, so that loops do not wait for each other.
 class LOOPS_DECL bounded_policy : public wrapping_policy
 {
