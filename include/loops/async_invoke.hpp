@@ -47,8 +47,14 @@ using outcome_of = invoke_outcome<std::invoke_result_t<Function&>>;
 
 /// Calls a function on another loop and completes with its result.
 ///
+/// Calls that wait for a loop are its work, and run in the order in which one thread made them. One
+/// handler of the loop makes up to 256 of them, but goes on for no more than about 100 us where they
+/// take long; then others have their turn. So a flood costs one wake-up for many, and run_one()
+/// counts those as one. Completions go back to a loop that Loops knows in the same way. A call that
+/// throws from its completion, stops the loop or blocks does so as a handler of its own would.
+///
 /// @param loop Where `function` is called; not inside of async_invoke(), even if the calling thread
-/// runs that loop. It must live until then.
+/// runs that loop. It must live until then, and until async_invoke() has returned.
 ///
 /// @param function Called once, without arguments, and destroyed there as soon as it has returned,
 /// before the completion. Its result must be default-constructible: that is what accompanies an

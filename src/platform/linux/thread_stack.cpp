@@ -178,7 +178,7 @@ bool wait_for_answer(std::uint64_t number)
         if (std::chrono::steady_clock::now() >= until &&
             request.state.compare_exchange_strong(expected, 0))
             return false;
-        std::this_thread::sleep_for(glance);
+        std::this_thread::sleep_for(glance); // a signal handler may notify no condition variable
     }
     return true;
 }
