@@ -12,6 +12,7 @@
 #include <loops/backend.hpp>
 #include <loops/broadcast.hpp>
 #include <loops/child_exit.hpp>
+#include <loops/child_state.hpp>
 #include <loops/child_watcher.hpp>
 #include <loops/config.hpp>
 #include <loops/connection_limit.hpp>
@@ -44,6 +45,11 @@
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>
 #include <loops/version.hpp>
+#include <loops/watcher/default_child_watcher.hpp>
+#include <loops/watcher/fast_child_watcher.hpp>
+#include <loops/watcher/multi_loop_child_watcher.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>
+#include <loops/watcher/safe_child_watcher.hpp>
+#include <loops/watcher/threaded_child_watcher.hpp>
 
 #endif

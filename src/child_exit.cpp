@@ -3,43 +3,36 @@
 
 #include <loops/child_exit.hpp>
 
+#include "platform/wait_status.hpp"
+
 namespace loops {
 inline namespace LOOPS_ABI {
-namespace {
 
-// The coding that every system with waitpid() shares: the low seven bits are the signal, the
-// eighth tells of a core image, and the next byte is the exit code.
-constexpr int signal_bits = 0x7f;
-constexpr int core_bit = 0x80;
-constexpr int code_shift = 8;
-constexpr int code_bits = 0xff;
-
-} // namespace
+namespace wait_status = platform::wait_status;
 
 bool child_exit::exited() const noexcept
 {
-    return pid_ != 0 && (status_ & signal_bits) == 0;
+    return pid_ != 0 && wait_status::is_exit(status_);
 }
 
 int child_exit::exit_code() const noexcept
 {
-    return exited() ? (status_ >> code_shift) & code_bits : 0;
+    return exited() ? (status_ >> wait_status::code_shift) & wait_status::code_bits : 0;
 }
 
 bool child_exit::signaled() const noexcept
 {
-    const int signal = status_ & signal_bits;
-    return signal != 0 && signal != signal_bits; // all ones: it only stopped
+    return wait_status::is_ended(status_) && !wait_status::is_exit(status_);
 }
 
 int child_exit::term_signal() const noexcept
 {
-    return signaled() ? status_ & signal_bits : 0;
+    return signaled() ? status_ & wait_status::signal_bits : 0;
 }
 
 bool child_exit::core_dumped() const noexcept
 {
-    return signaled() && (status_ & core_bit) != 0;
+    return signaled() && (status_ & wait_status::core_bit) != 0;
 }
 
 int child_exit::returncode() const noexcept

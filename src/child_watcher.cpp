@@ -36,6 +36,7 @@ class handler_table
 {
 public:
     added_handlers handlers;
+    bool has_records = false; // in the registry, each as long as its completion is on its way
     const unsigned generation = fork_generation();
     bool closed = false;
 
@@ -111,6 +112,9 @@ void complete_handler(const std::shared_ptr<handler_table>& table, pid_type pid,
         const auto found = table->handlers.find({pid, id});
         if (found == table->handlers.end())
             return;
+        // It is being replaced, by one that was given its exit: whoever does that takes it out.
+        if (table->has_records && !registry.is_handed_over(id))
+            return;
         handler.swap(found->second.handler);
         table->handlers.erase(found);
         registry.forget_handed_over(id);
@@ -128,6 +132,15 @@ void abandon_handler(
     // Else whoever took it from the table sees to its exit.
     if (gone)
         registry.forget_handed_over(id);
+}
+
+} // namespace detail
+
+namespace detail {
+
+void note_records(handler_table& table) noexcept
+{
+    table.has_records = true;
 }
 
 } // namespace detail
@@ -164,6 +177,14 @@ void child_watcher::start_wait(pid_type pid, wait_handler handler)
         detail::deliver(std::move(handler), ec);
     else
         do_async_wait(pid, std::move(handler));
+}
+
+void child_watcher::start_state_wait(pid_type pid, wait_handler handler)
+{
+    if (const error_code ec = why_unusable())
+        detail::deliver(std::move(handler), ec);
+    else
+        do_async_wait_state(pid, std::move(handler));
 }
 
 void child_watcher::start_handler(
@@ -247,6 +268,12 @@ void child_watcher::close()
 void child_watcher::close(error_code& ec)
 {
     detail::report_to(ec, [&] { close(); });
+}
+
+void child_watcher::do_async_wait_state(pid_type /*pid*/, wait_handler handler)
+{
+    detail::deliver(
+        std::move(handler), make_error_code(boost::system::errc::operation_not_supported));
 }
 
 void child_watcher::do_add_handler(

@@ -8,6 +8,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 std::atomic<fault_function> fault_hook{nullptr};
+std::atomic<fake_children*> children_hook{nullptr};
 
 } // namespace detail
 } // namespace LOOPS_ABI

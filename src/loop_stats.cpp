@@ -9,6 +9,8 @@
 #include "detail/run_scope.hpp"
 #include "detail/wait_service.hpp"
 
+#include <algorithm>
+
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace {
@@ -34,7 +36,8 @@ loop_stats loop_stats::since(const loop_stats& earlier) const noexcept
 {
     loop_stats between = *this;
     between.elapsed -= earlier.elapsed;
-    between.cpu -= earlier.cpu;
+    // The clock of a thread that polls is read a moment after what it polled in vain.
+    between.cpu = std::max(cpu - earlier.cpu, std::chrono::nanoseconds(0));
     between.wake_ups -= earlier.wake_ups;
     between.handlers -= earlier.handlers;
     return between;

@@ -81,6 +81,12 @@ policy_pointer make_pool(description& from, const policy_pointer&)
             {{"none", pinning::none}, {"compact", pinning::compact}, {"spread", pinning::spread}});
     if (const word* const said = from.option("name"))
         made.name = std::string(said->text);
+    if (const word* const said = from.option("spin"))
+    {
+        made.spin = from.duration(*said);
+        if (made.spin > pool_options::most_spin)
+            from.expected(*said, "a time of a second or less");
+    }
     return std::make_shared<pool_policy>(std::move(made));
 }
 

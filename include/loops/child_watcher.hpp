@@ -5,6 +5,7 @@
 #define LOOPS_CHILD_WATCHER_HPP
 
 #include <loops/child_exit.hpp>
+#include <loops/child_state.hpp>
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 
@@ -16,12 +17,19 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 
 namespace detail {
 class handler_table;
+class registry_watcher;
+
+// What Boost.Process's objects have, whichever version.
+template <class Process>
+using if_process = decltype(pid_type(std::declval<Process&>().id()),
+    static_cast<void>(std::declval<Process&>().detach()));
 } // namespace detail
 
 /// Tells when child processes end: each registered wait ends exactly once, with the true status.
@@ -48,7 +56,8 @@ class handler_table;
 ///
 /// @par Fork
 /// In a forked child a watcher of the parent refuses work with `error::forked`, and its waits end
-/// with that error when their loops are told, by `notify_fork(fork_child)`.
+/// with that error when their loops are told, by `notify_fork(fork_child)`; those for executors of no
+/// loop, when the watcher is closed.
 ///
 /// @par Thread safety
 /// All members but the destructor may be called concurrently.
@@ -57,6 +66,9 @@ class LOOPS_DECL child_watcher
 public:
     /// What a wait completes with.
     using wait_signature = void(error_code, child_exit);
+
+    /// What a wait for a change of state completes with.
+    using state_signature = void(error_code, child_state);
 
     /// A wait's completion handler with its type erased; it keeps the associations.
     using wait_handler = asio::any_completion_handler<wait_signature>;
@@ -89,8 +101,8 @@ public:
     ///
     /// @param token The completion token. The handler is never invoked inside of this function. It
     /// is invoked through its associated executor; see the class for what stands in where it has
-    /// none, and for which thread watches where that executor belongs to no loop. Memory is
-    /// obtained by its associated allocator.
+    /// none, and for which thread watches where that executor belongs to no loop. Its own
+    /// storage is obtained by its associated allocator.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code, loops::child_exit) @endcode
@@ -121,6 +133,47 @@ public:
     /// @endcode
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken>
     auto async_wait(pid_type pid, CompletionToken&& token);
+
+    /// Waits for the end of a child that Boost.Process started, and detaches the object, whose
+    /// destructor would signal and wait by number: that must not happen once the child was reaped
+    /// here.
+    ///
+    /// @param process A `boost::process::child` (v1), a `boost::process::v2::basic_process`, or
+    /// whatever has their `id()` and `detach()`; moved from. It is detached when the wait starts: by
+    /// a lazy token that is never run, never. Where the wait cannot be started the child is detached
+    /// all the same, neither signalled nor reaped. It must be running or dead, and not waited for
+    /// before.
+    ///
+    /// @param token The completion token, as for a pid.
+    ///
+    /// @throws As for a pid. For an object without a process, `invalid_argument`: it is as before.
+    template <class Process,
+        BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken,
+        class = detail::if_process<Process>>
+    auto async_wait(Process&& process, CompletionToken&& token);
+
+    /// Waits until a child is stopped by a signal, continued, or ends: whichever is next.
+    ///
+    /// What happened before, and was not told to anybody, is told at once; of several changes the
+    /// last. Where more waits are under way for one child, all of them are told. It reaps a child
+    /// that ended.
+    ///
+    /// @param pid The child; greater than 0.
+    /// @param token The completion token, as for async_wait().
+    ///
+    /// @par Completion Signature
+    /// @code void(loops::error_code, loops::child_state) @endcode
+    ///
+    /// @par Errors
+    /// Those of async_wait(). `operation_not_supported` by a watcher that cannot see it: those that
+    /// can are multi_loop_child_watcher and safe_child_watcher.
+    ///
+    /// @par Per-Operation Cancellation
+    /// As for async_wait().
+    ///
+    /// @throws As async_wait().
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_state)) CompletionToken>
+    auto async_wait_state(pid_type pid, CompletionToken&& token);
 
     /// Registers a handler for a child's end; one for each pid, a second one replaces the first.
     ///
@@ -216,6 +269,11 @@ protected:
     /// thread, through the executor that the class promises, not before this function has returned.
     virtual void do_async_wait(pid_type pid, wait_handler handler) = 0;
 
+    /// Starts a wait for a change of state, as do_async_wait() does. In place of an exit the handler
+    /// is completed with a value whose native status is as `waitpid` with `WUNTRACED` and
+    /// `WCONTINUED` gives it. By default it is completed with `operation_not_supported`.
+    virtual void do_async_wait_state(pid_type pid, wait_handler handler);
+
     /// Starts a wait on behalf of add_child_handler(); by default one like any other. It may take
     /// the place of those with a smaller `id` for the same `pid`: their completions reach nobody
     /// any more. `ec` reports why there can be none: `handler` is then destroyed uncalled.
@@ -235,11 +293,14 @@ protected:
     virtual void do_close();
 
 private:
+    friend class detail::registry_watcher;
+
     // Throws where there can be no child of that number.
     void check_pid(pid_type pid) const;
 
     error_code why_unusable() const;
     void start_wait(pid_type pid, wait_handler handler);
+    void start_state_wait(pid_type pid, wait_handler handler);
     void start_handler(
         pid_type pid, handler_id id, wait_handler handler, wait_handler completion, error_code& ec);
     [[noreturn]] void throw_unregistered(pid_type pid, const error_code& ec) const;

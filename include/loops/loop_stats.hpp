@@ -22,8 +22,8 @@ struct LOOPS_DECL loop_stats
 
     /// For how long they were on.
     std::chrono::nanoseconds elapsed{};
-    /// What threads have used of CPUs inside of runs of the loop that went through Loops. More than
-    /// elapsed where several threads run it.
+    /// What threads have used of CPUs inside of runs of the loop that went through Loops, but for what
+    /// pool_options::spin has them poll in vain. More than elapsed where several threads run it.
     std::chrono::nanoseconds cpu{};
     /// How often such a thread has gone to sleep, for want of handlers or in one of them, and so has been
     /// woken.
@@ -44,8 +44,8 @@ struct LOOPS_DECL loop_stats
     std::int64_t waits = 0;
     std::int64_t threads = 0;
 
-    /// The part of the time that the loop's thread was on a CPU: 0 for an idle loop, 1 for one that has
-    /// no time to spare; with several threads up to their number.
+    /// The part of the time that the loop's thread was on a CPU, and not to spin: 0 for an idle loop, 1
+    /// for one that has no time to spare; with several threads up to their number.
     double busy() const noexcept;
 
     /// What was counted between two looks: the counters' differences, and of all else the later value.

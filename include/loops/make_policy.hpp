@@ -23,7 +23,7 @@ inline namespace LOOPS_ABI {
 /// | `selector`, `proactor`, `platform` | selector_policy, proactor_policy, platform_policy; `creation=` as above |
 /// | `shared`, `shared:4` | shared_policy on that many threads |
 /// | `threaded` | threaded_policy |
-/// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web` |
+/// | `pool`, `pool:4` | pool_policy with that many loops; `chooser=round_robin`, `least_loaded`, `two_choices`, `by_key`, `by_cpu`, `prefer_current`; `pin=none`, `compact`, `spread`; `name=web`; `spin=50us` (pool_options::spin) |
 /// | `keyed`, `keyed:8` | keyed_policy<std::uint64_t>, run by the policy; with a number, keys count modulo that number; where there is no key, it is 0; `idle=30s` (keyed_options::drop_idle_after), `name=shard` |
 /// | `bounded:64/...` | bounded_policy of that many tasks over what follows; `queue=1000` (waiting tasks) |
 /// | `priority/...`, `priority:3/...` | priority_policy of that many priorities over what follows; `ageing=64` |

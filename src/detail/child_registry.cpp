@@ -3,16 +3,17 @@
 
 #include "detail/child_registry.hpp"
 
+#include "detail/child_waits.hpp"
 #include "detail/fork.hpp"
-#include "detail/pidfd_waits.hpp"
+#include "detail/reaper.hpp"
 #include "detail/wait_service.hpp"
 #include "platform/linux/pidfd.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/system/errc.hpp>
 
-#include <algorithm>
 #include <new>
+#include <optional>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -54,38 +55,47 @@ child_registry::child_key child_registry::key_of(pid_type pid) noexcept
     return {fork_generation(), pid};
 }
 
-child_wait& child_registry::add_wait(std::uint64_t id, pid_type pid, bool is_handler)
+child_wait& child_registry::add_wait(
+    std::uint64_t id, pid_type pid, bool is_handler, ended_wait& fresh)
 {
-    child_wait& wait = waits_[id];
+    waits_.reserve();
+    child_wait& wait = wait_store_.make();
     wait.id = id;
     wait.pid = pid;
     wait.generation = fork_generation();
     try
     {
+        if (fresh.executor)
+            wait.executor = &executor_store_.make();
         if (is_handler)
             added_.emplace(key_of(pid), &wait);
     }
     catch (...)
     {
-        waits_.erase(id);
+        if (wait.executor != nullptr)
+            executor_store_.destroy(*wait.executor);
+        wait_store_.destroy(wait);
         throw;
     }
     wait.is_handler = is_handler;
+    wait.handler.swap(fresh.handler);
+    if (wait.executor != nullptr)
+        wait.executor->swap(fresh.executor);
+    waits_.insert(wait);
     return wait;
 }
 
 child_wait* child_registry::find_wait(std::uint64_t id) noexcept
 {
-    const auto found = waits_.find(id);
-    return found != waits_.end() ? &found->second : nullptr;
+    return waits_.find(id);
 }
 
 // Out of everything but the books.
 void child_registry::loosen(child_wait& wait) noexcept
 {
-    if (wait.child != nullptr)
+    if (wait.stage == wait_stage::pending && wait.child != nullptr)
         untie(wait);
-    wait.in_stage.unlink();
+    wait.in_list.unlink();
     if (wait.stage == wait_stage::kept_exit)
         --kept_count_;
     wait.service = nullptr;
@@ -98,12 +108,31 @@ ended_wait child_registry::take(child_wait& wait) noexcept
     loosen(wait);
     if (wait.is_handler)
         drop_added(wait);
-    ended_wait end = std::move(wait.end);
-    waits_.erase(wait.id);
+    ended_wait end = hand_out(wait);
+    if (wait.child != nullptr)
+        release(*wait.child);
+    if (wait.executor != nullptr)
+        executor_store_.destroy(*wait.executor);
+    waits_.erase(wait);
+    wait_store_.destroy(wait);
     return end;
 }
 
-void child_registry::condemn(child_wait& wait, stage_list& condemned) noexcept
+// What is to be called, and with what; the wait has its exit still.
+ended_wait child_registry::hand_out(child_wait& wait) noexcept
+{
+    ended_wait end;
+    end.handler.swap(wait.handler);
+    if (wait.executor != nullptr)
+        end.executor.swap(*wait.executor);
+    if (wait.child != nullptr)
+        end.exit = wait.child->exit();
+    else
+        end.ec = wait.error();
+    return end;
+}
+
+void child_registry::condemn(child_wait& wait, wait_list& condemned) noexcept
 {
     loosen(wait);
     if (wait.is_handler)
@@ -114,17 +143,26 @@ void child_registry::condemn(child_wait& wait, stage_list& condemned) noexcept
 
 child_record* child_registry::find_child(pid_type pid) noexcept
 {
-    const auto found = children_.find(key_of(pid));
-    return found != children_.end() ? &found->second : nullptr;
+    return children_.find(key_of(pid));
 }
 
 child_record* child_registry::add_child(pid_type pid, int pidfd)
 {
     try
     {
-        child_record& child = children_[key_of(pid)];
-        child.key = key_of(pid);
+        children_.reserve();
+        child_record& child = child_store_.make();
+        child.generation = fork_generation();
+        child.pid = pid;
         child.pidfd = pidfd;
+        child.sequence = ++last_sequence_;
+        if (pidfd < 0)
+        {
+            const platform::process_birth birth = platform::birth_of(pid);
+            child.birth_from = birth.from;
+            child.birth = birth.value;
+        }
+        children_.insert(child);
         return &child;
     }
     catch (...)
@@ -134,116 +172,225 @@ child_record* child_registry::add_child(pid_type pid, int pidfd)
     }
 }
 
-child_registry::answer child_registry::tie(child_wait& wait)
+// The number may have been given to another process since: to the kernel the pidfd is the child, to
+// us the number is. False, and no error: it was.
+bool child_registry::is_same(child_record& child, watching how, error_code& ec) noexcept
+{
+    ec = platform::check_child(child.id());
+    if (ec && ec != boost::system::errc::no_child_process)
+        return false;
+    const bool same = !ec && (child.pidfd >= 0 || platform::has_birth(child.pid, child.born()));
+    ec.clear();
+    if (same && child.pidfd < 0 && how == watching::by_pidfd)
+    {
+        error_code ignored; // it is watched otherwise already
+        child.pidfd = platform::open_pidfd(child.pid, ignored);
+    }
+    return same;
+}
+
+// `no_child_process`: there is no child of ours with that number.
+error_code child_registry::open_child(pid_type pid, watching how, int& pidfd) noexcept
+{
+    error_code ec;
+    if (how == watching::by_pidfd)
+        pidfd = platform::open_pidfd(pid, ec);
+    if (platform::is_no_process(ec))
+        return make_error_code(boost::system::errc::no_child_process);
+    if (ec && !platform::is_shortage(ec))
+        return ec;
+    ec = platform::check_child({pid, pidfd});
+    if (ec)
+        platform::close_descriptor(std::exchange(pidfd, -1));
+    return ec;
+}
+
+child_registry::answer child_registry::tie(child_wait& wait, watching how)
 {
     child_record* child = find_child(wait.pid);
-    // The number may have been given to another process since: to the kernel the pidfd is the
-    // child, to us the number is.
-    if (child != nullptr)
+    error_code ec;
+    if (child != nullptr && !is_same(*child, how, ec))
     {
-        const error_code gone = platform::check_child(child->pidfd);
-        if (gone && gone != boost::system::errc::no_child_process)
-            return {gone, std::nullopt};
-        if (gone)
-        {
-            end_all(*child, error::child_status_lost);
-            child = nullptr;
-        }
+        if (ec)
+            return {ec};
+        end_lost(*child);
+        child = nullptr;
     }
     if (child == nullptr)
     {
-        error_code ec;
-        const int pidfd = platform::open_pidfd(wait.pid, ec);
-        bool none = ec && platform::is_no_process(ec);
-        if (!ec)
+        int pidfd = -1;
+        ec = open_child(wait.pid, how, pidfd);
+        if (ec == boost::system::errc::no_child_process)
         {
-            ec = platform::check_child(pidfd);
-            none = ec == boost::system::errc::no_child_process;
-        }
-        if (ec)
-        {
-            platform::close_descriptor(pidfd);
-            if (!none)
-                return {ec, std::nullopt};
-            const auto kept = take_kept(wait.pid);
+            child_record* const kept = take_kept(wait.pid);
             return {kept ? error_code() : make_error_code(error::not_a_child), kept};
         }
+        if (ec)
+            return {ec};
         child = add_child(wait.pid, pidfd);
         forget_exits(wait.pid);
     }
-    child->waits.push_back(wait);
+    try
+    {
+        if (wait.is_state)
+            state_waits_.emplace(wait.id, &wait);
+    }
+    catch (...)
+    {
+        if (child->waits().empty())
+            forget(*child), child_store_.destroy(*child);
+        throw;
+    }
+    child->waits().push_back(wait);
     wait.child = child;
     return {};
 }
 
 void child_registry::untie(child_wait& wait) noexcept
 {
-    child_record& child = *std::exchange(wait.child, nullptr);
-    wait.in_child.unlink();
-    if (wait.watched != nullptr)
+    if (wait.is_watched)
         unwatch(wait);
-    forget_if_unused(child);
+    child_record& child = *std::exchange(wait.child, nullptr);
+    wait.in_list.unlink();
+    if (wait.is_state)
+        state_waits_.erase(wait.id);
+    if (!child.waits().empty())
+        return;
+    forget(child);
+    child_store_.destroy(child);
 }
 
-void child_registry::forget_if_unused(child_record& child) noexcept
+// Out of the books, with what watched it. Gives the waits that it had.
+wait_list child_registry::forget(child_record& child) noexcept
 {
-    if (!child.waits.empty())
-        return;
-    platform::close_descriptor(child.pidfd);
-    children_.erase(child.key);
+    for (child_watch* watch = &child.alive().first; watch != nullptr;)
+    {
+        child_watch* const next = watch->next;
+        if (watch->service != nullptr)
+            drop_watch(*watch);
+        watch = next;
+    }
+    children_.erase(child);
+    platform::close_descriptor(std::exchange(child.pidfd, -1));
+    wait_list waits;
+    waits.swap(child.waits());
+    return waits;
+}
+
+child_watch* child_registry::find_watch(
+    child_record& child, wait_service& service, watching wanted) noexcept
+{
+    child_watch* watch = &child.alive().first;
+    while (watch != nullptr && (watch->service != &service || watch->wanted != wanted))
+        watch = watch->next;
+    return watch;
+}
+
+// Of the same child, not in use yet.
+child_watch& child_registry::add_watch(child_record& child)
+{
+    child_watch& first = child.alive().first;
+    if (first.service == nullptr)
+        return first;
+    child_watch& made = watch_store_.make();
+    made.next = std::exchange(first.next, &made);
+    return made;
+}
+
+void child_registry::drop_watch(child_watch& watch) noexcept
+{
+    if (watch.service != nullptr)
+    {
+        if (watch.in_reaper.is_linked())
+            reaper::instance().unwatch(watch);
+        watch.service->unwatch(watch);
+        watch.service = nullptr;
+    }
+    child_watch* before = &watch.child->alive().first;
+    if (before == &watch)
+        return; // it has its room there for good
+    while (before->next != &watch)
+        before = before->next;
+    before->next = watch.next;
+    watch_store_.destroy(watch);
 }
 
 error_code child_registry::watch(child_wait& wait, wait_service& service)
 {
     child_record& child = *wait.child;
-    const auto same = [&](const child_on_loop& on_loop) { return on_loop.service == &service; };
-    auto found = std::find_if(child.loops.begin(), child.loops.end(), same);
-    if (found == child.loops.end())
+    const watching wanted = wait.owner->how();
+    child_watch* watch = find_watch(child, service, wanted);
+    if (watch == nullptr)
     {
-        const std::uint64_t id = next_id();
-        child_on_loop& made = on_loops_[id];
-        made.id = id;
-        made.child = &child;
-        made.service = &service;
+        watch = &add_watch(child);
+        watch->child = &child;
+        watch->wanted = wanted;
+        watch->waits = 0;
         error_code ec;
         try
         {
-            ec = service.watch(made);
+            ec = start_watch(*watch, service, wait.owner->bounds());
         }
         catch (...)
         {
-            on_loops_.erase(id);
+            drop_watch(*watch);
             throw;
         }
         if (ec)
         {
-            on_loops_.erase(id);
+            drop_watch(*watch);
             return ec;
         }
-        child.loops.push_back(made);
-        found = child.loops.iterator_to(made);
+        watch->service = &service;
     }
-    ++found->waits;
-    wait.watched = &*found;
+    else if (watch->how == watching::by_look)
+    {
+        service.hurry(wait.owner->bounds());
+    }
+    ++watch->waits;
+    wait.is_watched = true;
+    return {};
+}
+
+// Where the system refuses one way for want of something, the next one: none of the others needs
+// what it lacks.
+error_code child_registry::start_watch(
+    child_watch& made, wait_service& service, const look_bounds& bounds)
+{
+    if (made.wanted == watching::by_pidfd && made.child->pidfd >= 0)
+    {
+        const error_code ec = service.watch_by_pidfd(made);
+        if (!platform::is_shortage(ec))
+            return ec;
+    }
+    if (made.wanted != watching::by_look)
+    {
+        made.how = made.wanted == watching::by_signal ? made.wanted : watching::by_thread;
+        if (reaper::instance().watch(made))
+        {
+            service.watch_by_reaper(made);
+            return {};
+        }
+    }
+    service.watch_by_look(made, bounds);
     return {};
 }
 
 void child_registry::unwatch(child_wait& wait) noexcept
 {
-    child_on_loop& on_loop = *std::exchange(wait.watched, nullptr);
-    if (--on_loop.waits > 0)
-        return;
-    on_loop.service->unwatch(on_loop);
-    on_loops_.erase(on_loop.id); // and out of its lists
+    wait.is_watched = false;
+    child_watch& watch = *find_watch(*wait.child, *wait.service, wait.owner->how());
+    if (--watch.waits == 0)
+        drop_watch(watch);
 }
 
 void child_registry::move(child_wait& wait, wait_service* to) noexcept
 {
     if (wait.stage == wait_stage::pending)
     {
-        if (to != nullptr && wait.service == to && wait.watched != nullptr)
+        if (to != nullptr && wait.service == to && wait.is_watched)
             return;
-        if (wait.watched != nullptr)
+        if (wait.is_watched)
             unwatch(wait);
         wait.service = to;
         if (to == nullptr)
@@ -269,50 +416,199 @@ void child_registry::move(child_wait& wait, wait_service* to) noexcept
     }
     else if (wait.stage == wait_stage::ended && wait.service != to)
     {
-        wait.in_stage.unlink();
+        wait.in_list.unlink();
         wait.service = to;
         if (to != nullptr)
             to->push_ready(wait);
     }
 }
 
-void child_registry::end(child_wait& wait, const error_code& ec, const child_exit& exit) noexcept
+// What it ended with is there; its service may have it.
+void child_registry::finish(child_wait& wait) noexcept
 {
-    if (wait.child != nullptr)
-        untie(wait);
     wait.stage = wait_stage::ended;
-    wait.end.ec = ec;
-    wait.end.exit = exit;
+    wait.is_watched = false;
     if (wait.service != nullptr)
         wait.service->push_ready(wait);
 }
 
-void child_registry::end_all(
-    child_record& child, const error_code& ec, const child_exit& exit) noexcept
+void child_registry::end(child_wait& wait, const error_code& ec) noexcept
 {
-    // The last one takes the record with it.
-    for (bool last = false; !last;)
+    if (wait.child != nullptr)
+        untie(wait);
+    wait.set_error(ec);
+    finish(wait);
+}
+
+void child_registry::end(child_wait& wait, child_record& with_exit) noexcept
+{
+    if (wait.child != nullptr)
+        untie(wait);
+    wait.child = &with_exit;
+    finish(wait);
+}
+
+void child_registry::end_all(child_record& child, const error_code& ec) noexcept
+{
+    wait_list waits = forget(child);
+    while (!waits.empty())
     {
-        last = &child.waits.front() == &child.waits.back();
-        end(child.waits.front(), ec, exit);
+        child_wait& wait = waits.front();
+        waits.pop_front();
+        if (wait.is_state)
+            state_waits_.erase(wait.id);
+        wait.child = nullptr;
+        wait.set_error(ec);
+        finish(wait);
+    }
+    child_store_.destroy(child);
+}
+
+void child_registry::end_all(child_record& child, const child_exit& exit) noexcept
+{
+    wait_list waits = forget(child);
+    child.hold(exit);
+    child.holders = 1; // us
+    while (!waits.empty())
+    {
+        child_wait& wait = waits.front();
+        waits.pop_front();
+        if (wait.is_state)
+            state_waits_.erase(wait.id);
+        ++child.holders;
+        finish(wait);
+    }
+    release(child);
+}
+
+child_record& child_registry::hold(const child_exit& exit)
+{
+    child_record& made = child_store_.make();
+    made.hold(exit);
+    made.holders = 1;
+    return made;
+}
+
+void child_registry::release(child_record& exit) noexcept
+{
+    if (--exit.holders == 0)
+        child_store_.destroy(exit);
+}
+
+void child_registry::end_lost(child_record& child) noexcept
+{
+    const auto status =
+        child.pidfd >= 0 ? platform::exit_status(child.pidfd) : std::optional<int>();
+    if (status)
+        end_all(child, child_exit(child.pid, *status));
+    else
+        end_all(child, make_error_code(error::child_status_lost));
+}
+
+bool child_registry::look_at(child_record& child, look how) noexcept
+{
+    error_code ec;
+    std::optional<child_exit> exit;
+    if (child.pidfd >= 0)
+        exit = platform::reap_child(child.id(), ec);
+    else if (how == look::at_dead || platform::is_dead(child.id(), ec))
+        exit = platform::reap_child(child.pid, child.born(), ec);
+    else if (!ec && how == look::thorough && !platform::has_birth(child.pid, child.born()))
+        ec = make_error_code(boost::system::errc::no_child_process);
+    if (ec == boost::system::errc::no_child_process)
+        end_lost(child);
+    else if (ec)
+        end_all(child, ec);
+    else if (exit)
+        end_all(child, *exit);
+    else
+        return false; // it lives, or is dead but traced: its tracer goes first
+    return true;
+}
+
+std::uint64_t child_registry::epoll_id(const child_record& child) noexcept
+{
+    return std::uint64_t(child.sequence) << 32 | static_cast<std::uint32_t>(child.pid);
+}
+
+void child_registry::look_at(std::uint64_t epoll_id) noexcept
+{
+    child_record* const child = find_child(static_cast<pid_type>(epoll_id & 0xffffffff));
+    if (child != nullptr && child_registry::epoll_id(*child) == epoll_id)
+        look_at(*child);
+}
+
+void child_registry::look_at_states(const wait_service* service) noexcept
+{
+    // By one of a child's waits all of them are told: the next one is looked for anew.
+    for (auto next = state_waits_.begin(); next != state_waits_.end();)
+    {
+        const std::uint64_t id = next->first;
+        child_wait& wait = *next->second;
+        child_record& child = *wait.child;
+        const child_watch* const watch = wait.is_watched && child.generation == fork_generation()
+                                             ? find_watch(child, *wait.service, wait.owner->how())
+                                             : nullptr;
+        const bool by_loop = watch != nullptr && watch->how == watching::by_look;
+        if (watch != nullptr &&
+            (service == nullptr ? !by_loop : by_loop && service == wait.service))
+        {
+            if (const auto state = platform::take_state(child.id()))
+                tell_state(child, child_exit(child.pid, *state));
+        }
+        next = state_waits_.upper_bound(id);
     }
 }
 
-void child_registry::reap(std::uint64_t on_loop_id) noexcept
+void child_registry::tell_state(child_record& child, const child_exit& said) noexcept
 {
-    const auto found = on_loops_.find(on_loop_id);
-    if (found == on_loops_.end())
-        return; // it was taken away after the kernel had reported it
-    child_record& child = *found->second.child;
+    child_record* told = nullptr;
     error_code ec;
-    const auto exit = platform::reap_child(child.pidfd, child.key.second, ec);
-    if (ec == boost::system::errc::no_child_process)
-        ec = error::child_status_lost;
-    if (ec)
-        end_all(child, ec);
-    else if (exit)
-        end_all(child, error_code(), *exit);
-    // Else it is dead but traced: its tracer goes first, and the kernel reports it once more.
+    try
+    {
+        told = &hold(said);
+    }
+    catch (const std::bad_alloc&)
+    {
+        ec = make_error_code(boost::system::errc::not_enough_memory);
+    }
+    for (auto next = child.waits().begin(); next != child.waits().end();)
+    {
+        child_wait& wait = *next++;
+        if (!wait.is_state)
+            continue;
+        const bool last = next == child.waits().end() && &child.waits().front() == &wait;
+        if (told == nullptr)
+            end(wait, ec);
+        else
+        {
+            ++told->holders;
+            end(wait, *told);
+        }
+        if (last)
+            break; // the child went with it
+    }
+    if (told != nullptr)
+        release(*told);
+}
+
+void child_registry::keep(const child_exit& exit) noexcept
+{
+    forget_exits(exit.pid()); // the number was used anew
+    child_record* held = nullptr;
+    try
+    {
+        held = &hold(exit);
+        ended_wait nothing;
+        child_wait& wait = add_wait(next_id(), exit.pid(), true, nothing);
+        wait.child = held;
+        add_kept(wait);
+    }
+    catch (const std::bad_alloc&) // it is not kept
+    {
+        if (held != nullptr)
+            release(*held);
+    }
 }
 
 void child_registry::remove_watcher() noexcept

@@ -119,6 +119,7 @@ void crew::start_locked(lock_type& lock, asio::io_context& loop, const crew_thre
     const auto self = add_member(loop);
     self->own_thread = true;
     self->on_idle = how.on_idle;
+    self->spin = how.spin;
     try
     {
         self->thread = platform::start_thread([keep = shared_from_this(), self, how] {
@@ -228,7 +229,7 @@ void crew::run(member& self)
         bool more = mode == run_mode::one;
         try
         {
-            ran = drive(*self.of->record, mode);
+            ran = drive(*self.of->record, mode, std::nullopt, self.spin);
         }
         catch (...)
         {

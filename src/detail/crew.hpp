@@ -42,6 +42,8 @@ struct crew_thread
     // Asked on the thread when the loop is out of work after let_idle(): true, and the thread ends.
     // Must not throw.
     std::function<bool()> on_idle = nullptr;
+    // For how long the thread polls the loop before it sleeps.
+    std::chrono::nanoseconds spin{0};
 };
 
 // The threads that run a policy's loops: one loop by many, or many loops by one each. Threads hold
@@ -155,6 +157,7 @@ private:
         bool ended = false;
         bool own_thread = false; // the crew's, not a caller's
         std::function<bool()> on_idle;
+        std::chrono::nanoseconds spin{0};
         std::size_t probes = 0;     // in a drain: how many of its handlers were only that
         std::exception_ptr failure; // why it did not start
     };

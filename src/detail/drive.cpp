@@ -9,6 +9,7 @@
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
+#include "detail/spinner.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -72,7 +73,8 @@ std::size_t run_timed(const event_loop& loop, steady_clock::duration waited, Run
 }
 
 // Runs one handler, and reports it if it held the loop up.
-step run_one_timed(event_loop& loop, run_frame* frame, const std::optional<steady_time>& deadline)
+step run_one_timed(
+    event_loop& loop, run_frame* frame, const std::optional<steady_time>& deadline, spinner& spin)
 {
     asio::io_context& base = loop;
     const bool poll = deadline == steady_time::min();
@@ -80,7 +82,9 @@ step run_one_timed(event_loop& loop, run_frame* frame, const std::optional<stead
         return {0, false};
     const std::uint64_t probes = probes_of(frame);
     std::size_t one = run_timed(loop, 0ns, [&] { return base.poll_one(); });
-    if (one == 0 && !poll && !base.stopped())
+    if (one == 0 && spin.is_on() && !spin.is_over())
+        spin.polled_in_vain();
+    else if (one == 0 && !poll && !base.stopped())
     {
         const auto end = steady_clock::now() + slice;
         const auto until = deadline ? std::min(*deadline, end) : end;
@@ -139,9 +143,30 @@ std::size_t run_plain(asio::io_context& loop, const run_frame* frame, run_mode m
     }
 }
 
+// As io_context::run() or run_one(), and polls for a time before it sleeps.
+std::size_t run_spinning(
+    asio::io_context& loop, const run_frame* frame, run_mode mode, spinner& spin)
+{
+    for (std::size_t ran = 0;;)
+    {
+        const std::uint64_t probes = probes_of(frame);
+        const std::size_t all = spin.is_over()          ? loop.run_one()
+                                : mode == run_mode::all ? loop.poll()
+                                                        : loop.poll_one();
+        const std::size_t handlers = all - (probes_of(frame) - probes);
+        ran += handlers;
+        if (handlers > 0)
+            spin.ran_handler();
+        if (all == 0 ? loop.stopped() : handlers > 0 && mode == run_mode::one)
+            return ran;
+        if (all == 0)
+            spin.polled_in_vain();
+    }
+}
+
 // Runs as many handlers as there are, if it may; nothing where slow ones are to be reported.
 std::optional<step> run_untimed(loop_record& record, run_frame* frame, run_mode mode,
-    const std::optional<steady_time>& deadline)
+    const std::optional<steady_time>& deadline, spinner& spin)
 {
     // Before the look at how it is to run: who changes that afterwards finds this run and ends it.
     const untimed_run mark(record, frame);
@@ -151,8 +176,10 @@ std::optional<step> run_untimed(loop_record& record, run_frame* frame, run_mode 
     // Asio forgets its count when a handler throws, and tells it at the end only.
     const bool singly = mode == run_mode::one || record.usage.counts() ||
                         (ours != nullptr && loop_access::handles(*ours));
-    const std::size_t ran =
-        run_plain(*record.context(), frame, singly ? run_mode::one : mode, deadline);
+    asio::io_context& loop = *record.context();
+    const run_mode at_a_time = singly ? run_mode::one : mode;
+    const std::size_t ran = spin.is_on() ? run_spinning(loop, frame, at_a_time, spin)
+                                         : run_plain(loop, frame, at_a_time, deadline);
     return step{ran, singly && ran > 0};
 }
 
@@ -165,14 +192,18 @@ std::size_t run_recorded(
 
 } // namespace
 
-std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time> deadline)
+std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time> deadline,
+    std::chrono::nanoseconds spin_time)
 {
     event_loop* const ours = record.ours();
     // Null in a child that was forked by a handler.
     run_frame* const frame = thread_state::of_this_thread().run;
+    spinner spin(record, frame, deadline ? 0ns : spin_time);
     std::size_t ran = 0;
     const auto count = [&](std::size_t number) {
         ran += number;
+        if (number > 0)
+            spin.ran_handler();
         if (frame != nullptr && record.usage.counts())
             frame->handlers.store(frame->handlers.load(std::memory_order_relaxed) + number,
                 std::memory_order_relaxed);
@@ -181,9 +212,9 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     {
         try
         {
-            auto next = run_untimed(record, frame, mode, deadline);
+            auto next = run_untimed(record, frame, mode, deadline, spin);
             if (!next)
-                next = run_one_timed(*ours, frame, deadline);
+                next = run_one_timed(*ours, frame, deadline, spin);
             count(next->ran);
             more = next->more;
         }

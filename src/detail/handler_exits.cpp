@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <mutex>
-#include <optional>
+#include <utility>
 
 // What the registry does for added handlers, which can be removed as late as they like: their exits,
 // until they are called, and after they were removed.
@@ -33,14 +33,16 @@ ended_wait child_registry::hand_over(child_wait& wait) noexcept
 {
     if (!wait.is_handler)
         return take(wait);
-    wait.in_stage.unlink();
+    wait.in_list.unlink();
     wait.service = nullptr;
     wait.stage = wait_stage::handed_over;
-    ended_wait end;
-    end.swap(wait.end);
-    wait.end.ec = end.ec;
-    wait.end.exit = end.exit;
-    return end;
+    return hand_out(wait);
+}
+
+bool child_registry::is_handed_over(std::uint64_t id) noexcept
+{
+    const child_wait* const wait = find_wait(id);
+    return wait != nullptr && wait->stage == wait_stage::handed_over;
 }
 
 void child_registry::forget_handed_over(std::uint64_t id) noexcept
@@ -52,26 +54,38 @@ void child_registry::forget_handed_over(std::uint64_t id) noexcept
 
 ended_wait child_registry::withdraw(child_wait& wait) noexcept
 {
+    // Whoever adds a handler withdraws it where it was removed meanwhile: a second time, maybe.
+    if (wait.stage == wait_stage::kept_exit || wait.stage == wait_stage::condemned)
+        return {};
     if (!wait.has_exit() || wait.generation != fork_generation())
         return take(wait);
-    take_kept(wait.pid); // the same one, from another watcher
+    if (child_record* const same = take_kept(wait.pid)) // from another watcher
+        release(*same);
     loosen(wait);
-    wait.stage = wait_stage::kept_exit;
-    ended_wait end;
-    end.handler.swap(wait.end.handler);
-    end.executor.swap(wait.end.executor);
-    kept_.push_back(wait);
-    if (++kept_count_ > most_kept)
-        take(kept_.front());
+    ended_wait end = hand_out(wait);
+    add_kept(wait);
     return end;
 }
 
-std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
+void child_registry::add_kept(child_wait& wait) noexcept
 {
-    std::optional<child_exit> kept;
+    wait.stage = wait_stage::kept_exit;
+    kept_.push_back(wait);
+    if (++kept_count_ > most_kept)
+        take(kept_.front());
+}
+
+// Its holder is the caller.
+child_record* child_registry::take_kept(pid_type pid) noexcept
+{
+    child_record* kept = nullptr;
     each_added(pid, [&](child_wait& wait) {
-        if (wait.stage == wait_stage::kept_exit)
-            kept = take(wait).exit;
+        if (wait.stage != wait_stage::kept_exit)
+            return;
+        if (kept != nullptr)
+            release(*kept);
+        kept = std::exchange(wait.child, nullptr);
+        take(wait);
     });
     return kept;
 }
@@ -79,8 +93,9 @@ std::optional<child_exit> child_registry::take_kept(pid_type pid) noexcept
 // The number belongs to another child now.
 void child_registry::forget_exits(pid_type pid) noexcept
 {
-    take_kept(pid);
-    each_added(pid, [](child_wait& wait) { wait.reused = wait.stage != wait_stage::pending; });
+    if (child_record* const kept = take_kept(pid))
+        release(*kept);
+    each_added(pid, [](child_wait& wait) { wait.is_reused = wait.stage != wait_stage::pending; });
 }
 
 condemned_waits::~condemned_waits()

@@ -7,6 +7,7 @@
 #include "detail/parking_gate.hpp"
 #include "detail/thread_state.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <chrono>
@@ -23,7 +24,9 @@ class mailbox::drain
 public:
     using allocator_type = operation_allocator<char>;
 
-    explicit drain(std::shared_ptr<loop_record> of) noexcept : of_(std::move(of)) {}
+    drain(std::shared_ptr<loop_record> of, work_guard work) noexcept
+        : of_(std::move(of)), work_(std::move(work))
+    {}
 
     drain(drain&&) noexcept = default;
     drain& operator=(drain&&) = delete;
@@ -42,6 +45,7 @@ public:
     void operator()()
     {
         const auto of = std::move(of_);
+        const auto work = std::move(work_);
         if (asio::io_context* const loop = of->context())
             of->mail().deliver_batch(*loop);
         else
@@ -50,6 +54,7 @@ public:
 
 private:
     std::shared_ptr<loop_record> of_;
+    work_guard work_;
 };
 
 // Stands for a drain that is posted, where nothing has been sent since.
@@ -68,7 +73,6 @@ public:
 
 void mailbox::push(asio::io_context& loop, mail& what) noexcept
 {
-    const auto executor = loop.get_executor();
     for (mail* before = inbox_.load(std::memory_order_relaxed);;)
     {
         what.next_ = before;
@@ -78,14 +82,11 @@ void mailbox::push(asio::io_context& loop, mail& what) noexcept
                 return;
             continue;
         }
-        // Whoever sends next counts on a drain that is not there yet.
-        executor.on_work_started();
-        const bool sent = inbox_.compare_exchange_strong(before, &what, std::memory_order_acq_rel);
-        if (sent)
-            post_drain(loop);
-        executor.on_work_finished();
-        if (sent)
-            return;
+        // Whoever sends next counts on a drain that is not there yet: work until it is. It takes that
+        // with it, since the loop may be gone once it is posted.
+        auto work = asio::make_work_guard(loop);
+        if (inbox_.compare_exchange_strong(before, &what, std::memory_order_acq_rel))
+            return post_drain(std::move(work));
     }
 }
 
@@ -97,9 +98,10 @@ bool mailbox::is_empty() const
 }
 
 // The memory is there: a drain that has begun has given it back.
-void mailbox::post_drain(asio::io_context& loop) noexcept
+void mailbox::post_drain(work_guard work) noexcept
 {
-    asio::post(loop, drain(owner_.shared_from_this()));
+    const auto executor = work.get_executor();
+    asio::post(executor, drain(owner_.shared_from_this(), std::move(work)));
 }
 
 void mailbox::deliver_batch(asio::io_context& loop)
@@ -107,7 +109,7 @@ void mailbox::deliver_batch(asio::io_context& loop)
     const bool more = collect();
     mail* none = nullptr;
     if (more && inbox_.compare_exchange_strong(none, mark::get(), std::memory_order_acq_rel))
-        post_drain(loop);
+        post_drain(asio::make_work_guard(loop));
     mail* next = take();
     if (!more)
     {

@@ -9,6 +9,7 @@
 
 #include "detail/operation_memory.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
@@ -44,7 +45,9 @@ private:
     class drain;
     class mark;
 
-    void post_drain(asio::io_context& loop) noexcept;
+    using work_guard = asio::executor_work_guard<asio::io_context::executor_type>;
+
+    void post_drain(work_guard work) noexcept;
     void deliver_batch(asio::io_context& loop);
     bool collect();
     mail* take();

@@ -15,32 +15,56 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 // Room for one of Asio's operations at a time, so that starting it cannot fail for want of memory;
-// where it is taken, the heap has to do.
+// where it is taken, the heap has to do. The room stays for an operation that outlives this: Asio's
+// io_uring backend looks at some while it is destroyed, after the services that started them.
 class operation_memory
 {
 public:
-    operation_memory() = default;
+    class room
+    {
+    public:
+        void* take(std::size_t size)
+        {
+            unsigned expected = kept;
+            if (size <= sizeof bytes_ &&
+                uses_.compare_exchange_strong(expected, kept | taken, std::memory_order_acquire))
+                return bytes_;
+            return ::operator new(size);
+        }
+
+        void give_back(void* memory) noexcept
+        {
+            if (memory == bytes_)
+                drop(taken);
+            else
+                ::operator delete(memory);
+        }
+
+    private:
+        friend class operation_memory;
+
+        static constexpr unsigned kept = 1;
+        static constexpr unsigned taken = 2;
+
+        void drop(unsigned use) noexcept
+        {
+            if (uses_.fetch_and(~use, std::memory_order_acq_rel) == use)
+                delete this;
+        }
+
+        alignas(std::max_align_t) unsigned char bytes_[384];
+        std::atomic<unsigned> uses_{kept};
+    };
+
+    operation_memory() : room_(new room) {}
     operation_memory(const operation_memory&) = delete;
     operation_memory& operator=(const operation_memory&) = delete;
+    ~operation_memory() { room_->drop(room::kept); }
 
-    void* take(std::size_t size)
-    {
-        if (size <= sizeof room_ && !taken_.exchange(true, std::memory_order_acquire))
-            return room_;
-        return ::operator new(size);
-    }
-
-    void give_back(void* memory) noexcept
-    {
-        if (memory == room_)
-            taken_.store(false, std::memory_order_release);
-        else
-            ::operator delete(memory);
-    }
+    room& get() noexcept { return *room_; }
 
 private:
-    alignas(std::max_align_t) unsigned char room_[384];
-    std::atomic<bool> taken_{false};
+    room* const room_;
 };
 
 template <class T>
@@ -49,7 +73,7 @@ class operation_allocator
 public:
     using value_type = T;
 
-    explicit operation_allocator(operation_memory& memory) noexcept : memory_(&memory) {}
+    explicit operation_allocator(operation_memory& memory) noexcept : memory_(&memory.get()) {}
 
     template <class U>
     operation_allocator(const operation_allocator<U>& other) noexcept : memory_(other.memory_)
@@ -79,7 +103,7 @@ private:
     template <class U>
     friend class operation_allocator;
 
-    operation_memory* memory_;
+    operation_memory::room* memory_;
 };
 
 } // namespace detail

@@ -18,13 +18,29 @@ void run_ledger::sums::add(const run& it, const platform::thread_usage& now) noe
     handlers += it.frame->handlers.load(std::memory_order_relaxed) - it.handlers_before;
 }
 
+std::optional<platform::thread_usage> run_ledger::run::usage() const
+{
+    const auto spun = frame->spun.load();
+    auto used = platform::usage_of(thread);
+    if (used)
+        used->cpu -= spun;
+    return used;
+}
+
+platform::thread_usage run_ledger::run::usage_here() const noexcept
+{
+    auto used = platform::usage_of_this_thread();
+    used.cpu -= frame->spun.load();
+    return used;
+}
+
 void run_ledger::begin(run_frame& frame)
 {
     runs_.push_back({&frame, thread_state::of_this_thread().number()});
     if (!counts())
         return;
     runs_.back().counted = true;
-    runs_.back().usage_before = platform::usage_of_this_thread();
+    runs_.back().usage_before = runs_.back().usage_here();
 }
 
 void run_ledger::end(const run_frame& frame) noexcept
@@ -34,7 +50,7 @@ void run_ledger::end(const run_frame& frame) noexcept
     if (found == runs_.end())
         return;
     if (found->counted)
-        ended_.add(*found, platform::usage_of_this_thread());
+        ended_.add(*found, found->usage_here());
     runs_.erase(found);
 }
 
@@ -54,7 +70,7 @@ bool run_ledger::count(bool on)
     const auto now = clock::now();
     for (run& each : runs_)
     {
-        const auto used = platform::usage_of(each.thread);
+        const auto used = each.usage();
         if (!on && each.counted && used)
             ended_.add(each, *used);
         each.counted = on && used;
@@ -79,7 +95,7 @@ void run_ledger::read(loop_stats& into) const
     {
         if (!each.counted)
             continue;
-        if (const auto used = platform::usage_of(each.thread))
+        if (const auto used = each.usage())
             all.add(each, *used);
     }
     into.collecting = counts();

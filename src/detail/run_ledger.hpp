@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace loops {
@@ -54,6 +55,11 @@ private:
         // What its thread had used, and it had executed, when counting began.
         platform::thread_usage usage_before{};
         std::uint64_t handlers_before = 0;
+
+        // What the thread has used, but for what it has polled in vain: that is read first, so as not to
+        // be of a later moment.
+        std::optional<platform::thread_usage> usage() const;
+        platform::thread_usage usage_here() const noexcept;
     };
 
     struct sums

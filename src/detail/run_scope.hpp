@@ -71,9 +71,11 @@ enum class run_mode
 };
 
 // Runs handlers without recording the run: for use inside of a run_scope. Obeys what is set on a
-// loop of ours: its exception handler, its debug mode. No deadline: waits for ever.
+// loop of ours: its exception handler, its debug mode. No deadline: waits for ever, and polls for `spin`
+// after each handler before it does.
 std::size_t drive(loop_record& record, run_mode mode,
-    std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
+    std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt,
+    std::chrono::nanoseconds spin = std::chrono::nanoseconds(0));
 
 // Has the runs of the loop that are under way look anew at how it is to be run.
 void leave_untimed_runs(const std::shared_ptr<loop_record>& record) noexcept;

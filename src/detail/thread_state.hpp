@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -31,6 +32,8 @@ struct run_frame
     bool of_policy = false;   // on a thread that a policy made for it
     std::uint64_t probes = 0; // how many of its handlers were only that
     std::atomic<std::uint64_t> handlers{0}; // all others, while they are counted
+    // What the thread has used of its CPU to poll in vain, while runs are counted.
+    std::atomic<std::chrono::nanoseconds> spun{std::chrono::nanoseconds(0)};
 };
 
 // That this thread is one of a crew's, or a caller inside of its run, as to one loop; it lives on the

@@ -20,6 +20,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/system/errc.hpp>
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 #include <utility>
@@ -31,6 +32,12 @@ namespace {
 
 // How many exits one turn takes before the loop's other handlers have theirs.
 constexpr std::size_t batch = 64;
+
+// How many children one turn looks at.
+constexpr std::size_t most_looks = 128;
+
+// How often it is checked whether a living child is the one that was registered.
+constexpr std::chrono::seconds thorough_interval(1);
 
 } // namespace
 
@@ -51,8 +58,10 @@ wait_service* wait_service::of(asio::io_context& loop)
 
 wait_service& wait_service::of_background()
 {
-    return asio::use_service<wait_service>(
-        static_cast<asio::execution_context&>(background_loop()));
+    auto& service =
+        asio::use_service<wait_service>(static_cast<asio::execution_context&>(background_loop()));
+    service.is_background_ = true;
+    return service;
 }
 
 std::size_t wait_service::pending_on(asio::io_context& loop)
@@ -62,8 +71,11 @@ std::size_t wait_service::pending_on(asio::io_context& loop)
         return 0;
     const wait_service& here = asio::use_service<wait_service>(context);
     const std::lock_guard lock(here.registry_.mutex);
-    return std::accumulate(here.watched_.begin(), here.watched_.end(), std::size_t(0),
-        [](std::size_t sum, const child_on_loop& each) { return sum + each.waits; });
+    std::size_t count = 0;
+    for (const watch_list* const list : {&here.by_pidfd_, &here.by_look_, &here.by_reaper_})
+        count = std::accumulate(list->begin(), list->end(), count,
+            [](std::size_t sum, const child_watch& each) { return sum + each.waits; });
+    return count;
 }
 
 wait_service::wait_service(asio::execution_context& owner)
@@ -72,6 +84,7 @@ wait_service::wait_service(asio::execution_context& owner)
       executor_(static_cast<asio::io_context&>(owner).get_executor()),
       // Here already, so that Asio's reactor is older than this service and survives it.
       epoll_(executor_),
+      look_timer_(executor_),
       generation_(fork_generation())
 {}
 
@@ -110,12 +123,13 @@ error_code wait_service::open()
     return ec;
 }
 
-error_code wait_service::watch(child_on_loop& on_loop)
+error_code wait_service::watch_by_pidfd(child_watch& it)
 {
     if (const error_code ec = open())
         return ec;
     error_code ec;
-    platform::epoll_add(epoll_.native_handle(), on_loop.child->pidfd, on_loop.id, ec);
+    platform::epoll_add(
+        epoll_.native_handle(), it.child->pidfd, child_registry::epoll_id(*it.child), ec);
     if (ec)
         return ec;
     if (!armed_ && !reaping_)
@@ -126,22 +140,158 @@ error_code wait_service::watch(child_on_loop& on_loop)
         }
         catch (...)
         {
-            platform::epoll_remove(epoll_.native_handle(), on_loop.child->pidfd);
+            platform::epoll_remove(epoll_.native_handle(), it.child->pidfd);
             throw;
         }
     }
-    watched_.push_back(on_loop);
+    it.how = watching::by_pidfd;
+    by_pidfd_.push_back(it);
     return ec;
 }
 
-void wait_service::unwatch(child_on_loop& on_loop) noexcept
+void wait_service::watch_by_reaper(child_watch& it)
 {
-    on_loop.in_service.unlink();
+    if (!work_)
+        work_.emplace(executor_);
+    by_reaper_.push_back(it);
+}
+
+void wait_service::watch_by_look(child_watch& it, const look_bounds& bounds)
+{
+    look_soon(bounds);
+    it.how = watching::by_look;
+    by_look_.push_back(it);
+}
+
+void wait_service::unwatch(child_watch& it) noexcept
+{
+    it.in_service.unlink();
     // In a forked child that did not tell the loop, the epoll is the parent's too.
-    if (is_ours())
-        platform::epoll_remove(epoll_.native_handle(), on_loop.child->pidfd);
-    if (watched_.empty() && armed_)
+    if (it.how == watching::by_pidfd && is_ours())
+        platform::epoll_remove(epoll_.native_handle(), it.child->pidfd);
+    if (by_pidfd_.empty() && armed_)
         disarm();
+    if (by_look_.empty() && looking_)
+        stop_looking();
+    // Not before what is delivered now is on its way: the loop would end without it.
+    if (by_reaper_.empty() && work_ && is_ours() && !shut_)
+        wake();
+}
+
+void wait_service::hurry(const look_bounds& bounds) noexcept
+{
+    try
+    {
+        look_soon(bounds);
+    }
+    catch (...) // the next look is as late as it was
+    {}
+}
+
+// There is a look within the shortest interval.
+void wait_service::look_soon(const look_bounds& bounds)
+{
+    const clock::time_point soon = clock::now() + bounds.shortest;
+    if (!looking_ || look_timer_.expiry() > soon)
+        arm_look(soon);
+    interval_ = bounds.shortest;
+}
+
+void wait_service::arm_look(clock::time_point at)
+{
+    const std::uint64_t turn = look_turn_ + 1;
+    look_timer_.expires_at(at); // what was waiting for it is told so, and sees that it was given up
+    look_timer_.async_wait(asio::bind_allocator(operation_allocator<void>(look_memory_),
+        [this, turn](const error_code& ec) { on_look(turn, ec); }));
+    look_turn_ = turn;
+    looking_ = true;
+}
+
+void wait_service::stop_looking() noexcept
+{
+    ++look_turn_;
+    looking_ = false;
+    try
+    {
+        if (is_ours())
+            look_timer_.cancel();
+    }
+    catch (...) // it does not: Asio 1.81 has no form that says so, but one that is deprecated
+    {}
+}
+
+// Some of those that this look has not come to yet. Whether any had ended.
+bool wait_service::look_at_some() noexcept
+{
+    if (looks_left_ == 0)
+    {
+        looks_left_ = by_look_.size();
+        found_ = false;
+        const auto now = clock::now();
+        is_thorough_ = now >= thorough_ + thorough_interval;
+        if (is_thorough_)
+            thorough_ = now;
+    }
+    const auto how = is_thorough_ ? child_registry::look::thorough : child_registry::look::quick;
+    for (std::size_t looks = 0; looks < most_looks && looks_left_ > 0 && !by_look_.empty(); ++looks)
+    {
+        --looks_left_;
+        child_watch& next = by_look_.front();
+        rotate(by_look_);
+        found_ |= registry_.look_at(*next.child, how);
+    }
+    if (by_look_.empty())
+        looks_left_ = 0;
+    if (looks_left_ == 0)
+        registry_.look_at_states(this);
+    return found_;
+}
+
+// The shortest of those that wait.
+look_bounds wait_service::bounds_of_looks() noexcept
+{
+    look_bounds all{std::chrono::nanoseconds::max(), std::chrono::nanoseconds::max()};
+    for (const child_watch& watch : by_look_)
+    {
+        for (const child_wait& wait : watch.child->waits())
+        {
+            if (wait.service != this)
+                continue;
+            all.shortest = std::min(all.shortest, wait.owner->bounds().shortest);
+            all.longest = std::min(all.longest, wait.owner->bounds().longest);
+        }
+    }
+    return all;
+}
+
+void wait_service::on_look(std::uint64_t turn, const error_code&)
+{
+    std::unique_lock<std::mutex> lock(registry_.mutex);
+    if (turn != look_turn_ || shut_ || !is_ours())
+        return;
+    looking_ = false;
+    delivering_ = true;
+    const bool found = look_at_some();
+    if (!by_look_.empty() && !looking_ && !shut_)
+    {
+        try
+        {
+            auto at = clock::now(); // the others have a turn
+            if (looks_left_ == 0)
+            {
+                const look_bounds bounds = bounds_of_looks();
+                interval_ = found ? bounds.shortest : std::min(interval_ * 2, bounds.longest);
+                at += interval_;
+            }
+            arm_look(at);
+        }
+        catch (...)
+        {
+            end_all(by_look_, make_error_code(boost::system::errc::not_enough_memory));
+        }
+    }
+    delivering_ = false;
+    deliver_one(std::move(lock));
 }
 
 void wait_service::arm()
@@ -168,7 +318,7 @@ void wait_service::take_exits() noexcept
     std::array<std::uint64_t, batch> ids{};
     const std::size_t count = platform::epoll_take(epoll_.native_handle(), ids.data(), batch);
     for (std::size_t i = 0; i < count; ++i)
-        registry_.reap(ids[i]);
+        registry_.look_at(ids[i]);
 }
 
 void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
@@ -178,19 +328,21 @@ void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
         return;
     armed_ = false;
     reaping_ = true;
+    delivering_ = true;
     if (ec)
-        end_pending(ec);
+        end_all(by_pidfd_, ec);
     else
         take_exits();
     try
     {
-        if (!watched_.empty())
+        if (!by_pidfd_.empty())
             arm();
     }
     catch (...)
     {
-        end_pending(make_error_code(boost::system::errc::not_enough_memory));
+        end_all(by_pidfd_, make_error_code(boost::system::errc::not_enough_memory));
     }
+    delivering_ = false;
     reaping_ = false;
     deliver_one(std::move(lock));
 }
@@ -198,9 +350,9 @@ void wait_service::on_readable(std::uint64_t turn, const error_code& ec)
 void wait_service::push_ready(child_wait& wait) noexcept
 {
     ready_.push_back(wait);
-    // While reaping, this loop's thread delivers right after; and what a forked child does not
-    // tell the loop of would reach the parent's.
-    if (!reaping_ && is_ours())
+    // While a thread of this loop takes exits, it delivers right after; and what a forked child does
+    // not tell the loop of would reach the parent's.
+    if (!delivering_ && is_ours())
         wake();
 }
 
@@ -212,6 +364,8 @@ void wait_service::wake() noexcept
     asio::post(executor_, asio::bind_allocator(operation_allocator<void>(wake_memory_), [this] {
         std::unique_lock<std::mutex> lock(registry_.mutex);
         woken_ = false;
+        if (by_reaper_.empty())
+            work_.reset();
         deliver_one(std::move(lock));
     }));
 }
@@ -229,17 +383,18 @@ void wait_service::deliver_one(std::unique_lock<std::mutex> lock)
     std::move(end).complete();
 }
 
+// Calls `function` with each wait that is watched by one of these; it ends or removes the wait.
 template <class Function>
-void wait_service::each_pending(Function function)
+void wait_service::each_pending(watch_list& list, Function function)
 {
-    while (!watched_.empty())
+    while (!list.empty())
     {
-        child_record& child = *watched_.front().child;
-        auto next = child.waits.begin();
-        for (std::size_t left = watched_.front().waits; left > 0;)
+        child_watch& watch = list.front();
+        auto next = watch.child->waits().begin();
+        for (std::uint32_t left = watch.waits; left > 0;)
         {
             child_wait& wait = *next++;
-            if (wait.service != this)
+            if (!wait.is_watched || wait.service != this || wait.owner->how() != watch.wanted)
                 continue;
             --left;
             function(wait);
@@ -247,14 +402,14 @@ void wait_service::each_pending(Function function)
     }
 }
 
-void wait_service::end_pending(const error_code& ec) noexcept
+void wait_service::end_all(watch_list& list, const error_code& ec) noexcept
 {
-    each_pending([&](child_wait& wait) { registry_.end(wait, ec); });
+    each_pending(list, [&](child_wait& wait) { registry_.end(wait, ec); });
 }
 
 void wait_service::close_if_idle() noexcept
 {
-    if (!watched_.empty() || !epoll_.is_open() || shut_ || !is_ours())
+    if (!by_pidfd_.empty() || !epoll_.is_open() || shut_ || !is_ours())
         return;
     ++turn_;
     armed_ = false;
@@ -271,9 +426,11 @@ void wait_service::shutdown()
         return;
     while (!attached_.empty())
         attached_.front().lose_loop();
-    each_pending([&](child_wait& wait) { doomed.add(wait); });
+    for (watch_list* const list : {&by_pidfd_, &by_look_, &by_reaper_})
+        each_pending(*list, [&](child_wait& wait) { doomed.add(wait); });
     while (!ready_.empty())
         doomed.add(ready_.front());
+    work_.reset();
     if (!epoll_.is_open())
         return;
     ++turn_;
@@ -302,7 +459,13 @@ void wait_service::notify_fork(asio::execution_context::fork_event event)
         platform::close_descriptor(epoll_.release());
         registry_.remove_service(*this);
     }
-    end_pending(error::forked);
+    ++look_turn_;
+    looking_ = false;
+    reaping_ = false; // by a thread that is not here
+    delivering_ = false;
+    for (watch_list* const list : {&by_pidfd_, &by_look_, &by_reaper_})
+        end_all(*list, error::forked);
+    work_.reset();
     generation_ = fork_generation();
     if (!ready_.empty())
     {
@@ -363,8 +526,7 @@ void deliver(child_watcher::wait_handler handler, const error_code& ec)
             return;
         if (service.is_ours())
         {
-            child_wait& wait = registry.add_wait(registry.next_id(), 0, false);
-            wait.end.swap(end);
+            child_wait& wait = registry.add_wait(registry.next_id(), 0, false, end);
             wait.service = &service;
             registry.end(wait, ec);
             return;

@@ -28,6 +28,7 @@ struct thread_usage
 };
 
 thread_usage usage_of_this_thread() noexcept;
+std::chrono::nanoseconds cpu_time_of_this_thread() noexcept;
 
 /// The same of another thread; nothing where it has ended.
 std::optional<thread_usage> usage_of(pid_type thread);

@@ -83,10 +83,15 @@ namespace {
 
 pool_options checked(pool_options options)
 {
-    if (options.threads == 0 || !options.chooser)
+    const bool bad_spin = options.spin.count() < 0 || options.spin > pool_options::most_spin;
+    if (options.threads == 0 || !options.chooser || bad_spin)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
             "a pool '" + options.name + "' with " +
-                (options.chooser ? "no threads; give 1 or more" : "no chooser; try round_robin"));
+                (!options.chooser ? "no chooser; try round_robin"
+                    : bad_spin
+                        ? "a spin of " + std::to_string(options.spin.count()) + " ns; give 0 to " +
+                              std::to_string(pool_options::most_spin.count())
+                        : "no threads; give 1 or more"));
     return options;
 }
 
@@ -180,6 +185,7 @@ void pool_policy::start()
             if (there[i])
                 continue;
             detail::crew_thread how{loop_name(i), bound[i], {}, {}};
+            how.spin = options->spin;
             if (options->on_thread_start)
                 how.on_start = [options, i] { options->on_thread_start(i); };
             if (options->on_thread_stop)

@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_kept)
     watcher.end(loops::child_exit(pid, status));
 
     asio::io_context loop;
-    const auto other = pidfd::make();
+    const auto other = make_watcher("pidfd");
     by_callback way;
     const auto result = way.start(*other, loop, pid);
     loop.run();

@@ -113,6 +113,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(forked_and_destroyed, Setup, setups)
 // The loop is not told, and holds what the parent waits for: the refusal arrives all the same.
 BOOST_AUTO_TEST_CASE_TEMPLATE(forked_and_not_told, Setup, setups)
 {
+    if (watcher_name() == "multi_loop")
+        return skipped("child_watcher_forks/forked_and_not_told",
+            "a forked child that runs a loop untold takes the expiries of Asio's timers from the "
+            "parent");
     const child_ledger ledger;
     asio::io_context loop;
     const auto watcher = Setup::make();
@@ -207,6 +211,10 @@ BOOST_AUTO_TEST_CASE(the_watcher_of_a_policy_in_a_forked_child)
 // One thread forks, and its children wait for children of their own, while others register and wait.
 BOOST_AUTO_TEST_CASE_TEMPLATE(fork_while_others_wait, Setup, setups)
 {
+    // Of GCC 12 and Clang 14: a thread that allocates at the moment leaves it locked in the child.
+    if (LOOPS_TEST_ADDRESS_SANITIZER && !has_descriptors() && watcher_name() != "multi_loop")
+        return skipped("child_watcher_forks/fork_while_others_wait",
+            "AddressSanitizer's allocator does not survive a fork beside the watcher's threads");
     const child_ledger ledger;
     asio::io_context loop;
     auto work = asio::make_work_guard(loop);
@@ -225,25 +233,25 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(fork_while_others_wait, Setup, setups)
                 pid, [&](loops::error_code ec, const auto&) { ended += ec ? 0 : 1; });
         }
     });
-    std::size_t bad = 0;
+    std::vector<int> bad;
     for (std::size_t round = 0; round < rounds(30); ++round)
     {
-        bad += in_forked_child([] {
+        const int code = in_forked_child([] {
             ::alarm(60);
             asio::io_context own;
             const auto fresh = Setup::make();
             by_callback way;
             const auto result = way.start(*fresh, own, child_that_exits(3));
             own.run();
-            return result->exit().returncode() == 3 ? 0 : 1;
-        }) == 0
-                   ? 0U
-                   : 1U;
+            return result->ec() ? result->ec().value() : result->exit().returncode() - 3;
+        });
+        if (code != 0)
+            bad.push_back(code);
     }
     stop = true;
     registering.join();
     work.reset();
     runner.join();
-    BOOST_TEST(bad == 0U);
+    BOOST_TEST(bad == std::vector<int>(), boost::test_tools::per_element());
     BOOST_TEST(ended == started);
 }

@@ -79,6 +79,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(both_forms, Setup, setups)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(errors_of_both_forms, Setup, setups)
 {
+    if (nobody_else_reaps("child_watcher_handlers/errors_of_both_forms"))
+        return;
     const child_ledger ledger;
     asio::io_context loop;
     const auto watcher = Setup::make();
@@ -88,9 +90,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(errors_of_both_forms, Setup, setups)
     gated_child child;
     watcher->add_child_handler(child.pid(), called.handler());
     watcher->add_child_handler(1, record);
-    child.reap();
+    const bool taken = child.reap() >= 0;
     Setup::run(loop);
-    BOOST_TEST(called.codes[child.pid()] == std::vector<int>{loops::returncode_lost});
+    const auto codes = called.codes[child.pid()];
+    BOOST_REQUIRE(codes.size() == 1U);
+    if (!taken)
+        BOOST_TEST(codes.front() == 0);
+    else if (!has_descriptors() || codes.front() != 0)
+        BOOST_TEST(codes.front() == loops::returncode_lost);
     BOOST_TEST((record.result->ec() == error::not_a_child));
 }
 

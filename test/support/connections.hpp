@@ -138,7 +138,8 @@ private:
     void accept()
     {
         door_.async_accept([this](loops::error_code ec, socket_type socket, loops::lease place) {
-            if (ec == asio::error::operation_aborted)
+            // Closed: while it waited, or between two accepts.
+            if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor)
                 return;
             if (!ec)
             {
@@ -184,7 +185,7 @@ private:
     std::thread thread_;
 };
 
-acceptor_options by(std::shared_ptr<loops::event_loop_policy> policy)
+inline acceptor_options by(std::shared_ptr<loops::event_loop_policy> policy)
 {
     acceptor_options options;
     options.policy = std::move(policy);

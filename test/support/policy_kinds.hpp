@@ -15,6 +15,7 @@
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -62,6 +63,14 @@ inline policy_pointer keyed_by_thread(loops::run_by who)
         [] { return std::optional(std::this_thread::get_id()); }, options);
 }
 
+inline policy_pointer pool_that_spins()
+{
+    loops::pool_options options;
+    options.threads = 2;
+    options.spin = std::chrono::microseconds(200);
+    return std::make_shared<loops::pool_policy>(options);
+}
+
 inline const std::vector<policy_kind>& all_policy_kinds()
 {
     using namespace loops;
@@ -87,6 +96,7 @@ inline const std::vector<policy_kind>& all_policy_kinds()
         {"pool_least_loaded", pool,
             [] { return policy_pointer(new pool_policy(3, least_loaded)); }},
         {"pool_by_key", pool, [] { return policy_pointer(new pool_policy(2, by_key)); }},
+        {"pool_spin", pool, [] { return pool_that_spins(); }},
         {"bounded_shared", shared,
             [] {
                 return policy_pointer(new bounded_policy(std::make_shared<shared_policy>(2), 2));

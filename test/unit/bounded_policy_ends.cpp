@@ -210,8 +210,8 @@ namespace {
 // Spawns from several threads, with some cancelled, ended on the loop or elsewhere.
 void flood(const std::shared_ptr<loops::event_loop_policy>& inner, std::size_t most_tasks)
 {
-    constexpr int spawners = 3;
-    constexpr int each = 400;
+    constexpr std::size_t spawners = 3;
+    constexpr std::size_t each = 400;
     const auto policy = bounded(most_tasks, spawners * each, inner);
     policy->start();
     asio::thread_pool elsewhere(1);
@@ -221,12 +221,12 @@ void flood(const std::shared_ptr<loops::event_loop_policy>& inner, std::size_t m
     };
     loops::loop_local<at_loop> counts;
     std::atomic<std::size_t> too_many{0};
-    std::atomic<int> completed{0};
-    std::atomic<int> aborted{0};
+    std::atomic<std::size_t> completed{0};
+    std::atomic<std::size_t> aborted{0};
     test::latch all(spawners * each);
     const auto spawn_all = [&] {
         const policy_scope scope(policy);
-        for (int i = 0; i < each; ++i)
+        for (std::size_t i = 0; i < each; ++i)
         {
             asio::io_context& loop = loops::select_event_loop();
             at_loop& count = counts.get(loop);
@@ -263,7 +263,7 @@ void flood(const std::shared_ptr<loops::event_loop_policy>& inner, std::size_t m
         }
     };
     std::vector<std::thread> threads;
-    for (int i = 0; i < spawners; ++i)
+    for (std::size_t i = 0; i < spawners; ++i)
         threads.emplace_back(spawn_all);
     for (auto& thread : threads)
         thread.join();

@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE loop_watch
+#include <loops/backend.hpp>
 #include <loops/detail/blockage.hpp>
 #include <loops/loop_stats.hpp>
 #include <loops/loop_watch.hpp>
@@ -27,6 +28,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <iterator>
@@ -70,6 +72,7 @@ public:
         made.on_recovered = [this](const loop_report& report) {
             const std::lock_guard lock(mutex_);
             recovered_.push_back(report);
+            told_before_ = blocked_.size();
         };
         return made;
     }
@@ -86,24 +89,37 @@ public:
         return recovered_;
     }
 
-    // Waits for a report that gives the cause: on a machine with more to do than it can, others may
-    // come first.
-    loop_report wait_for(loop_blockage cause)
+    // Those since the last recovery.
+    std::vector<loop_report> blocked_now() const
+    {
+        const std::lock_guard lock(mutex_);
+        return {blocked_.begin() + static_cast<std::ptrdiff_t>(told_before_), blocked_.end()};
+    }
+
+    // Waits for a report that gives the cause and is as told: on a machine with more to do than it
+    // can, others may come first.
+    template <class IsRight>
+    loop_report wait_for(loop_blockage cause, IsRight is_right)
     {
         loop_report found;
-        BOOST_TEST(test::eventually([&] {
+        const bool is_heard = test::eventually([&] {
             for (const loop_report& each : blocked())
             {
-                if (each.cause == cause)
+                if (each.cause == cause && is_right(each))
                 {
                     found = each;
                     return true;
                 }
             }
             return false;
-        }),
-            "no report of " << to_string(cause) << "; " << said());
+        });
+        BOOST_TEST(is_heard, "no such report of " << to_string(cause) << "; " << said());
         return found;
+    }
+
+    loop_report wait_for(loop_blockage cause)
+    {
+        return wait_for(cause, [](const loop_report&) { return true; });
     }
 
     std::string said() const
@@ -118,6 +134,7 @@ private:
     mutable std::mutex mutex_;
     std::vector<loop_report> blocked_;
     std::vector<loop_report> recovered_;
+    std::size_t told_before_ = 0;
 };
 
 // Keeps a thread computing until it is let go.
@@ -195,9 +212,21 @@ std::set<std::string> threads()
     return all;
 }
 
+// Has a signal wait until the thread leaves the call that it is in, or makes one.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool by_thread_sanitizer = true;
+#elif defined(__has_feature)
+constexpr bool by_thread_sanitizer = __has_feature(thread_sanitizer);
+#else
+constexpr bool by_thread_sanitizer = false;
+#endif
+
+// Whether there is a stack, where that can be. A thread that gets no CPU in time has none, and one
+// that has not answered since the watch began.
 bool has_stack(const loop_report& report)
 {
-    return !report.threads.empty() && !report.threads[0].stack.empty();
+    return by_thread_sanitizer || std::any_of(report.threads.begin(), report.threads.end(),
+                                      [](const auto& each) { return !each.stack.empty(); });
 }
 
 } // namespace
@@ -296,26 +325,29 @@ BOOST_AUTO_TEST_CASE(a_busy_handler)
     const auto pool = std::make_shared<loops::pool_policy>(1);
     pool->watch_loops(heard.options());
     asio::post(pool->loop(0), std::ref(spin));
-    const loop_report report = heard.wait_for(loop_blockage::busy_handler);
+    const loop_report report = heard.wait_for(loop_blockage::busy_handler, has_stack);
     BOOST_TEST(report.loop == "loop 'pool-0'");
     BOOST_TEST((report.blocked_for >= 30ms));
     BOOST_TEST(report.work > 0);
     BOOST_REQUIRE(report.threads.size() == 1U);
     BOOST_TEST(report.threads[0].name == "pool-0");
     BOOST_TEST(report.threads[0].on_cpu > 0);
-    if (has_stack(report))
-        BOOST_TEST(report.text().find("\n  #0 ") != std::string::npos, report.text());
+    if (by_thread_sanitizer)
+        test::skipped("causes/a_busy_handler", report.text().c_str());
     else
-        test::skipped("causes/a_busy_handler", report.text().c_str()); // ThreadSanitizer defers it
+        BOOST_TEST(report.text().find("\n  #0 ") != std::string::npos, report.text());
 
-    // Again while it lasts, at longer and longer times.
-    BOOST_TEST(test::eventually([&] { return heard.blocked().size() >= 3; }));
-    const auto all = heard.blocked();
-    BOOST_TEST((all[2].blocked_for >= 2 * all[0].blocked_for));
-    BOOST_TEST(heard.recovered().empty());
+    // Again while it lasts, at longer and longer times. Before that the thread may have had no CPU.
+    BOOST_REQUIRE(test::eventually([&] { return heard.blocked_now().size() >= 3; }));
+    const std::size_t recoveries = heard.recovered().size();
+    const auto all = heard.blocked_now();
+    BOOST_TEST((all[1].blocked_for >= 60ms));
+    BOOST_TEST((all[2].blocked_for >= 120ms));
+    BOOST_TEST(test::eventually([&] { return heard.blocked_now().size() > all.size(); }));
+    BOOST_TEST(heard.recovered().size() == recoveries);
     spin.let_go();
-    BOOST_TEST(test::eventually([&] { return !heard.recovered().empty(); }));
-    BOOST_TEST((heard.recovered()[0].blocked_for >= all[2].blocked_for));
+    BOOST_REQUIRE(test::eventually([&] { return heard.recovered().size() > recoveries; }));
+    BOOST_TEST((heard.recovered()[recoveries].blocked_for >= all[2].blocked_for));
 }
 
 BOOST_AUTO_TEST_CASE(a_system_call_below_a_plain_run)
@@ -329,10 +361,9 @@ BOOST_AUTO_TEST_CASE(a_system_call_below_a_plain_run)
     // The thread is found by its answers: without one, all that is known is that the loop has work.
     BOOST_TEST(test::eventually([&] { return loops::stats_of(loop).highest_lag > 0ns; }));
     asio::post(loop, std::ref(read));
-    const loop_report report = heard.wait_for(loop_blockage::blocking_call);
+    const loop_report report = heard.wait_for(loop_blockage::blocking_call, has_stack);
     BOOST_REQUIRE(report.threads.size() == 1U);
     BOOST_TEST(report.threads[0].system_call == "read");
-    BOOST_TEST(has_stack(report), report.text());
     BOOST_TEST(report.text().find(" in read") != std::string::npos, report.text());
     read.let_go();
     work.reset();
@@ -471,10 +502,11 @@ BOOST_AUTO_TEST_CASE(a_loop_that_several_threads_run_answers_by_any_of_them)
     for (const loop_report& each : heard.blocked())
         BOOST_TEST((each.cause == loop_blockage::starved), each.text());
     asio::post(adopted, std::ref(two));
-    const loop_report report = heard.wait_for(loop_blockage::blocking_call);
+    const loop_report report = heard.wait_for(loop_blockage::blocking_call, has_stack);
     BOOST_REQUIRE(report.threads.size() == 2U);
     BOOST_TEST(report.threads[1].system_call == "read");
-    BOOST_TEST(report.text().find("\n  thread ") != std::string::npos, report.text());
+    if (!by_thread_sanitizer)
+        BOOST_TEST(report.text().find("\n  thread ") != std::string::npos, report.text());
     one.let_go();
     two.let_go();
     policy->stop();
@@ -525,7 +557,10 @@ BOOST_AUTO_TEST_CASE(probes_are_no_work_and_no_handlers)
             loop.restart();
             asio::steady_timer timer(loop, 3ms);
             timer.async_wait([&](const loops::error_code&) { ++ran; });
-            BOOST_TEST(loop.poll() + loop.poll_one() + loop.run_one_for(5us) <= 1U);
+            const std::size_t told = loop.poll() + loop.poll_one() + loop.run_one_for(5us);
+            // With io_uring Asio counts operations of its own as handlers.
+            if (loops::backend() != loops::backend_type::io_uring)
+                BOOST_TEST(told <= 1U);
             loop.run(); // ends for want of work
             BOOST_TEST(ran == 2 * i + 2);
             BOOST_TEST(loop.stopped());
@@ -533,18 +568,20 @@ BOOST_AUTO_TEST_CASE(probes_are_no_work_and_no_handlers)
             BOOST_TEST(loop.run() == 0U);
             loop.restart();
         }
-        asio::io_context& plain = loop;
-        asio::steady_timer timer(plain, 20ms);
-        timer.async_wait([&](const loops::error_code&) { ++ran; });
-        BOOST_TEST(plain.run() >= 1U);
-        BOOST_TEST(plain.stopped());
-        loop.restart();
-        // A run that nothing ends but a stop, under debug as well.
-        loop.set_debug(true);
-        timer.expires_after(20ms);
-        timer.async_wait([&](const loops::error_code&) { loop.request_stop(); });
-        loop.run_forever();
-        policy->close();
+        {
+            asio::io_context& plain = loop;
+            asio::steady_timer timer(plain, 20ms);
+            timer.async_wait([&](const loops::error_code&) { ++ran; });
+            BOOST_TEST(plain.run() >= 1U);
+            BOOST_TEST(plain.stopped());
+            loop.restart();
+            // A run that nothing ends but a stop, under debug as well.
+            loop.set_debug(true);
+            timer.expires_after(20ms);
+            timer.async_wait([&](const loops::error_code&) { loop.request_stop(); });
+            loop.run_forever();
+        }
+        policy->close(); // and destroys the loop
     }
     BOOST_TEST(log.said() == ""); // no loop that died with work
 
@@ -672,13 +709,13 @@ BOOST_AUTO_TEST_CASE(a_report_may_end_its_watch)
         BOOST_TEST(test::eventually([&] { return calls == i && changed(before) == 0; }));
     }
     options.on_blocked = [&](const loop_report&) {
-        ++calls;
         read.let_go();
         pool->close();
+        ++calls; // as the last: what this uses is gone soon
     };
     pool->watch_loops(options);
-    BOOST_TEST(test::eventually([&] { return pool->is_closed() && changed(before) == 0; }));
-    BOOST_TEST(calls == 3);
+    BOOST_TEST(test::eventually([&] { return calls == 3 && changed(before) == 0; }));
+    BOOST_TEST(pool->is_closed());
 }
 
 BOOST_AUTO_TEST_CASE(a_loop_may_go_while_it_is_watched)
@@ -711,6 +748,8 @@ BOOST_AUTO_TEST_CASE(a_loop_may_go_while_it_is_watched)
 
 BOOST_AUTO_TEST_CASE(a_forked_child_watches_its_own_loops)
 {
+    if (test::no_threads_in_child("watching/a_forked_child_watches_its_own_loops"))
+        return;
     const auto before = dispositions();
     const auto pool = std::make_shared<loops::pool_policy>(1);
     std::atomic<int> calls{0};

@@ -68,7 +68,7 @@ pid_t sleeping_child()
 // What the process makes once, and where functions that may not throw make it: not looked at here.
 void make_known(asio::io_context& loop)
 {
-    const auto watcher = pidfd::make();
+    const auto watcher = make_watcher("pidfd");
     const recorder record;
     watcher->attach_loop(loop);
     watcher->async_wait(child_that_exits(0), record);

@@ -52,6 +52,8 @@ BOOST_AUTO_TEST_CASE(at_the_bound_accepting_pauses_until_a_connection_ends)
     clients users(it.at());
     users.connect(5);
     BOOST_TEST_REQUIRE(it.list().has(2));
+    const int calls = accepting.asked();
+    BOOST_TEST(calls <= 4); // each of the two may have been asked for before anybody was there
     // What is done on the acceptor's loop meanwhile is not another accept.
     for (int turns = 0; turns < 100; ++turns)
     {
@@ -59,8 +61,7 @@ BOOST_AUTO_TEST_CASE(at_the_bound_accepting_pauses_until_a_connection_ends)
         asio::post(static_cast<loops::event_loop&>(door), [&] { turned.count_down(); });
         BOOST_TEST_REQUIRE(turned.wait());
     }
-    const int calls = accepting.asked();
-    BOOST_TEST(calls <= 3); // the first may have come before anybody was there
+    BOOST_TEST(accepting.asked() == calls);
     BOOST_TEST(it.list().size() == 2U);
     BOOST_TEST(options.limit.in_use() == 2U);
     BOOST_TEST(options.limit.most() == 2U);
@@ -74,7 +75,8 @@ BOOST_AUTO_TEST_CASE(at_the_bound_accepting_pauses_until_a_connection_ends)
     BOOST_TEST(options.limit.in_use() == 2U);
     it.list().take();
     BOOST_TEST_REQUIRE(it.list().has(1));
-    BOOST_TEST(options.limit.in_use() == 1U);
+    // The next accept has a place for as long as it finds out that nobody is there.
+    BOOST_TEST(test::eventually([&] { return options.limit.in_use() == 1U; }));
     door.join();
     it.list().take();
     BOOST_TEST(options.limit.in_use() == 0U);
@@ -253,7 +255,8 @@ BOOST_AUTO_TEST_CASE(what_the_policy_refuses_is_told_and_closed)
     expect_refusal(it, users, error::policy_closed);
     pool->close();
     expect_refusal(it, users, error::policy_closed);
-    BOOST_TEST(options.limit.in_use() == 0U);
+    // The next accept has a place for as long as it finds out that nobody is there.
+    BOOST_TEST(test::eventually([&] { return options.limit.in_use() == 0U; }));
     {
         server without(door, by(std::make_shared<pool_policy>(1))); // which is gone
         clients more(without.at());

@@ -404,11 +404,15 @@ BOOST_AUTO_TEST_CASE(signals_drain_and_leave_their_dispositions)
         std::atomic<bool> ended{false};
         asio::steady_timer timer(loop, std::chrono::milliseconds(30));
         timer.async_wait([&](const loops::error_code& ec) { ended = !ec; });
-        std::thread killer([] {
+        // One that comes before the run has nothing to drain where the caller runs the loop.
+        test::latch runs;
+        asio::post(loop, [&] { runs.count_down(); });
+        std::thread killer([&] {
             // Not to this thread: that would be news to it of what Asio's handler reads.
             sigset_t all;
             sigfillset(&all);
             pthread_sigmask(SIG_SETMASK, &all, nullptr);
+            runs.wait();
             // The signal is ignored until somebody listens for it.
             test::eventually([] {
                 struct sigaction now = {};

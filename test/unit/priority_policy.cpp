@@ -485,27 +485,28 @@ BOOST_AUTO_TEST_CASE(several_threads_start_in_order)
     std::size_t late = 0;
     for (std::size_t i = 0; i < started.size(); ++i)
         late += started[i] == 3 - static_cast<int>(i / each) ? 0 : 1;
-    BOOST_TEST(late <= 3 * 2 * (threads - 1));
+    BOOST_TEST(late <= 6 * (threads - 1)); // two places each, at three borders
 }
 
 BOOST_AUTO_TEST_CASE(any_thread_posts_while_others_run)
 {
     const auto policy = std::make_shared<priority_policy>(std::make_shared<loops::pool_policy>(2));
-    constexpr int each = 2000;
-    constexpr int producers = 3;
+    constexpr std::size_t each = 2000;
+    constexpr std::size_t producers = 3;
     // By producer and priority; each loop has one thread, so that these are its alone.
-    std::vector<std::vector<int>> seen(2 * producers);
+    std::vector<std::vector<std::size_t>> seen(2 * producers);
     test::latch all(producers * each);
     std::vector<std::thread> threads;
-    for (int producer = 0; producer < producers; ++producer)
+    for (std::size_t producer = 0; producer < producers; ++producer)
     {
         asio::io_context& loop = policy->select_event_loop();
         threads.emplace_back([&, producer] {
-            for (int i = 0; i < each; ++i)
+            for (std::size_t i = 0; i < each; ++i)
             {
-                const int priority = i % 2;
-                asio::post(policy->get_executor(priority, loop), [&, producer, priority, i] {
-                    seen[static_cast<std::size_t>(2 * producer + priority)].push_back(i);
+                const std::size_t priority = i % 2;
+                const auto executor = policy->get_executor(static_cast<int>(priority), loop);
+                asio::post(executor, [&, producer, priority, i] {
+                    seen[2 * producer + priority].push_back(i);
                     all.count_down();
                 });
             }
@@ -517,7 +518,7 @@ BOOST_AUTO_TEST_CASE(any_thread_posts_while_others_run)
     policy->close();
     for (const auto& those : seen)
     {
-        BOOST_TEST(those.size() == std::size_t(each / 2));
+        BOOST_TEST(those.size() == each / 2);
         BOOST_TEST(std::is_sorted(those.begin(), those.end()));
     }
 }

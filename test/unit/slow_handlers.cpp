@@ -81,17 +81,20 @@ BOOST_AUTO_TEST_CASE(debug_mode_takes_effect_in_a_run_that_is_under_way)
         const std::string name = "'" + loop.name() + "'";
         loop.set_debug(true);
         asio::post(loop, [] { burn(20ms); });
-        BOOST_TEST(test::eventually([&] { return log.count(name) == 1; }));
+        BOOST_TEST(test::eventually([&] { return log.count(name) > 0; }));
         loop.set_debug(false);
-        test::latch done;
-        asio::post(loop, [] { burn(20ms); });
-        asio::post(loop, [&] { done.count_down(); });
-        BOOST_TEST(done.wait());
+        // One that comes while the run finds out may be reported, and so may any that gets no CPU.
+        BOOST_TEST(test::eventually([&] {
+            const std::size_t reports = log.count(name);
+            test::latch done;
+            asio::post(loop, [] { burn(20ms); });
+            asio::post(loop, [&] { done.count_down(); }); // the report comes after the handler
+            return done.wait() && log.count(name) == reports;
+        }));
+        const std::size_t reports = log.count(name);
         loop.set_debug(true);
         asio::post(loop, [] { burn(20ms); });
-        // The handler between may have been the first after the flag was seen to go, not more.
-        BOOST_TEST(test::eventually([&] { return log.count(name) >= 2; }));
-        BOOST_TEST(log.count(name) <= 3U);
+        BOOST_TEST(test::eventually([&] { return log.count(name) > reports; }));
     }
 }
 

@@ -51,6 +51,27 @@ private:
     Handler handler_;
 };
 
+// A handler of async_wait_state(), as a wait's.
+template <class Handler>
+class state_handler
+{
+public:
+    // Not a constructor of one argument, which would take copies of itself.
+    template <class H>
+    state_handler(std::in_place_t, H&& handler) : handler_(std::forward<H>(handler))
+    {}
+
+    void operator()(const error_code& ec, const child_exit& said)
+    {
+        std::move(handler_)(error_code(ec), child_state(said));
+    }
+
+    const Handler& handler() const noexcept { return handler_; }
+
+private:
+    Handler handler_;
+};
+
 // Names an added handler; never used twice.
 LOOPS_DECL std::uint64_t next_handler_id() noexcept;
 
@@ -162,6 +183,35 @@ auto child_watcher::async_wait(pid_type pid, CompletionToken&& token)
         token, pid);
 }
 
+template <class Process,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken, class>
+auto child_watcher::async_wait(Process&& process, CompletionToken&& token)
+{
+    static_assert(!std::is_lvalue_reference_v<Process>, "the process is taken: std::move() it");
+    check_pid(pid_type(process.id()));
+    return asio::async_initiate<CompletionToken, wait_signature>(
+        [this](auto&& handler, Process taken) {
+            const pid_type pid(taken.id());
+            taken.detach();
+            start_wait(pid, detail::erase_handler<std::decay_t<decltype(handler)>>(
+                                std::forward<decltype(handler)>(handler)));
+        },
+        token, std::forward<Process>(process));
+}
+
+template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_state)) CompletionToken>
+auto child_watcher::async_wait_state(pid_type pid, CompletionToken&& token)
+{
+    check_pid(pid);
+    return asio::async_initiate<CompletionToken, state_signature>(
+        [this](auto&& handler, pid_type child) {
+            using handler_type = std::decay_t<decltype(handler)>;
+            start_state_wait(child, detail::erase_handler(detail::state_handler<handler_type>(
+                                        std::in_place, std::forward<decltype(handler)>(handler))));
+        },
+        token, pid);
+}
+
 template <class Handler>
 void child_watcher::add_child_handler(pid_type pid, Handler&& handler)
 {
@@ -208,6 +258,22 @@ struct associator<Associator, loops::detail::child_handler<Handler>, Default>
 
     static auto get(
         const loops::detail::child_handler<Handler>& handler, const Default& candidate) noexcept
+    {
+        return Associator<Handler, Default>::get(handler.handler(), candidate);
+    }
+};
+
+template <template <class, class> class Associator, class Handler, class Default>
+struct associator<Associator, loops::detail::state_handler<Handler>, Default>
+    : Associator<Handler, Default>
+{
+    static auto get(const loops::detail::state_handler<Handler>& handler) noexcept
+    {
+        return Associator<Handler, Default>::get(handler.handler());
+    }
+
+    static auto get(
+        const loops::detail::state_handler<Handler>& handler, const Default& candidate) noexcept
     {
         return Associator<Handler, Default>::get(handler.handler(), candidate);
     }

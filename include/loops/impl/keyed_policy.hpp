@@ -30,6 +30,11 @@ struct is_printable<T,
     : std::true_type
 {};
 
+// Not an aggregate, of which C++20 alone would make one: the same keys under each standard.
+template <class Key>
+constexpr bool is_made_of_numbers =
+    std::is_constructible_v<Key, std::uint64_t> && !std::is_aggregate_v<Key>;
+
 template <class Key, class Hash, class Equal>
 class key_type_of final : public key_type
 {
@@ -73,7 +78,7 @@ public:
 
     asio::io_context* of_number(std::uint64_t number, const use& with) const override
     {
-        if constexpr (std::is_constructible_v<Key, std::uint64_t>)
+        if constexpr (is_made_of_numbers<Key>)
         {
             const Key key = static_cast<Key>(number);
             if constexpr (std::is_integral_v<Key>)

@@ -114,13 +114,18 @@ template <class State>
 void launch(std::shared_ptr<State> state)
 {
     const task_factory factory = get_event_loop_policy()->get_task_factory();
+    std::exception_ptr refusal;
     try
     {
         state->enroll();
     }
     catch (const system_error&) // a closed loop
     {
-        state->complete_elsewhere(std::current_exception());
+        refusal = std::current_exception();
+    }
+    if (refusal) // which goes to another thread, for good: this one has left it
+    {
+        state->complete_elsewhere(std::move(refusal));
         return;
     }
     if (factory)

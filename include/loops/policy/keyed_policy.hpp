@@ -96,8 +96,8 @@ public:
     void set_event_loop(asio::io_context* loop) override;
 
     /// Chooses a loop for new work: that of selection::key, where a key can be made of a 64-bit
-    /// number; else that of a key_scope which was entered inside of the present run; else the
-    /// running loop; else the current one.
+    /// number (an aggregate cannot); else that of a key_scope which was entered inside of the present
+    /// run; else the running loop; else the current one.
     /// @throws As get_event_loop(); with `invalid_argument` for a number that is out of the range of
     /// the keys; where the policy runs its loops, with `error::policy_closed` from a stop, a drain or
     /// an exception that stopped it until the next start.

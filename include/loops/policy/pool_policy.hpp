@@ -8,6 +8,7 @@
 #include <loops/policy.hpp>
 #include <loops/policy/chooser.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -45,6 +46,21 @@ struct pool_options
     /// Called on each thread after it ran its loop, which is still the thread's current one. What
     /// it throws is treated as what a handler throws.
     std::function<void(std::size_t)> on_thread_stop;
+    /// For how long a thread whose loop has nothing to do polls it before it sleeps, counted from the
+    /// last handler; 0 to most_spin. At 0 it sleeps at once.
+    ///
+    /// A thread that sleeps takes tens of microseconds to wake, and whoever posts to it makes a system
+    /// call for that; one that polls is found awake. So spinning shortens what goes to and fro between
+    /// loops, or between a loop and a fast peer, where less than this time passes from one handler to
+    /// the next. It costs the CPU meanwhile: at the most this time for each time that the loop runs
+    /// out of handlers, and nothing once the thread sleeps. The thread gives way to others that are
+    /// ready, but a CPU quota, and the battery, pay for it. `bench/hops.cpp` measures both sides.
+    ///
+    /// What the thread used of its CPU to poll is no part of loop_stats::cpu.
+    std::chrono::nanoseconds spin{0};
+
+    /// The longest spin: more than any hop or peer takes for which one would not rather sleep.
+    static constexpr std::chrono::nanoseconds most_spin = std::chrono::seconds(1);
 };
 
 /// N loops on N threads: each loop is run by one thread, and new work is dealt to them.
@@ -61,6 +77,8 @@ public:
         std::size_t threads = available_parallelism(), chooser choose = round_robin);
 
     /// Makes a pool by options.
+    /// @throws system_error with `invalid_argument` for no threads, an empty chooser, or a spin that
+    /// is negative or longer than pool_options::most_spin.
     explicit pool_policy(pool_options options);
 
     /// Stops and joins the threads; on one of them, has that done elsewhere.

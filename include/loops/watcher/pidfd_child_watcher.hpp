@@ -5,16 +5,10 @@
 #define LOOPS_WATCHER_PIDFD_CHILD_WATCHER_HPP
 
 #include <loops/child_watcher.hpp>
-
-#include <memory>
-#include <string>
+#include <loops/detail/registry_watcher.hpp>
 
 namespace loops {
 inline namespace LOOPS_ABI {
-
-namespace detail {
-class pidfd_waits;
-} // namespace detail
 
 /// Watches children through pidfds: one descriptor a child, no thread, no signal, and a cost that
 /// does not grow with the number of children alive. Needs Linux 5.4.
@@ -23,8 +17,18 @@ class pidfd_waits;
 ///
 /// @par Descriptors
 /// Each child that is waited for has one, whoever waits on whatever loop, and each loop that watches
-/// children one for all of them, kept until the last watcher of the process is closed. Where the
-/// system has no more of them, a wait ends with what it said (`EMFILE`, `ENFILE`, ...).
+/// children one for all of them, kept until the last watcher of the process is closed. For a child
+/// for which the system has no more of them (`EMFILE`, `ENFILE`, `ENOMEM`, `ENOSPC`), its waits are
+/// watched as threaded_child_watcher would, and where there can be no thread either, as
+/// multi_loop_child_watcher would. They do not fail, and what has a descriptor keeps it.
+///
+/// @par Lost statuses
+/// Where the kernel tells it (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15), a wait completes
+/// with the true status even when somebody else reaped the child, or SIGCHLD is ignored; without
+/// what the child used. Else with `error::child_status_lost`.
+///
+/// @par Stop and continue
+/// async_wait_state() completes with `operation_not_supported`: a pidfd does not tell.
 ///
 /// @par Fork
 /// As the base class has it. Closing or destroying the watcher or its loops in a forked child
@@ -32,7 +36,7 @@ class pidfd_waits;
 ///
 /// @par Thread safety
 /// As the base class has it.
-class LOOPS_DECL pidfd_child_watcher final : public child_watcher
+class LOOPS_DECL pidfd_child_watcher final : public detail::registry_watcher
 {
 public:
     /// Whether the kernel, and whatever filters this process's system calls, let pidfds be used.
@@ -47,18 +51,6 @@ public:
 
     /// Closes.
     ~pidfd_child_watcher() override;
-
-    std::string name() const override;
-
-private:
-    void do_async_wait(pid_type pid, wait_handler handler) override;
-    void do_add_handler(pid_type pid, handler_id id, wait_handler handler, error_code& ec) override;
-    void do_remove_handler(pid_type pid, handler_id id) override;
-    void do_attach(asio::io_context* loop) override;
-    bool do_is_active() const override;
-    void do_close() override;
-
-    const std::shared_ptr<detail::pidfd_waits> waits_;
 };
 
 } // namespace LOOPS_ABI

@@ -4,19 +4,19 @@
 #include "platform/linux/pidfd.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/linux/child.hpp"
 
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
+#include <cstdlib>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 // The numbers are the same everywhere, and older headers lack them.
@@ -32,78 +32,47 @@ inline namespace LOOPS_ABI {
 namespace platform {
 namespace {
 
-constexpr int id_is_pidfd = 3; // P_PIDFD, which older headers lack as well
+// What linux/pidfd.h has since 6.13, and PIDFD_INFO_EXIT since 6.15.
+struct pidfd_information
+{
+    std::uint64_t mask;
+    std::uint64_t cgroup;
+    std::uint32_t pid, tgid, ppid;
+    std::uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    std::int32_t exit_code;
+};
+static_assert(sizeof(pidfd_information) == 64);
+constexpr std::uint64_t wants_exit = 1U << 3;
+constexpr unsigned long get_information = _IOWR(0xFF, 11, pidfd_information);
 
 error_code last_error() noexcept
 {
     return error_code(errno, boost::system::system_category());
 }
 
-// The system call itself: the library's waitid() does not give what the child used.
-int wait_pidfd(int pidfd, siginfo_t& info, int options, rusage* usage) noexcept
+// What the probe met, and in which call.
+struct probe
 {
-    if (injected_fault("waitid"))
-        return -1;
-    info.si_pid = 0;
-    // Whatever signal the child sends when it ends: clone() may have been told another than SIGCHLD,
-    // or none.
-    return static_cast<int>(
-        ::syscall(SYS_waitid, id_is_pidfd, pidfd, &info, options | WNOHANG | __WALL, usage));
-}
+    const char* call = "";
+    error_code ec;
+};
 
-// As waitpid() would have coded it.
-int native_status(const siginfo_t& info) noexcept
-{
-    constexpr int core_flag = 0x80;
-    switch (info.si_code)
-    {
-    case CLD_EXITED: return (info.si_status & 0xff) << 8;
-    case CLD_DUMPED: return info.si_status | core_flag;
-    default: return info.si_status;
-    }
-}
-
-std::chrono::microseconds to_duration(const timeval& time) noexcept
-{
-    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-}
-
-resource_usage to_usage(const rusage& raw) noexcept
-{
-    resource_usage usage;
-    usage.user = to_duration(raw.ru_utime);
-    usage.system = to_duration(raw.ru_stime);
-    usage.max_resident_kib = raw.ru_maxrss;
-    usage.minor_faults = raw.ru_minflt;
-    usage.major_faults = raw.ru_majflt;
-    usage.voluntary_switches = raw.ru_nvcsw;
-    usage.involuntary_switches = raw.ru_nivcsw;
-    return usage;
-}
-
-// An error that may be gone the next time, and says nothing about what the kernel can do.
-bool is_shortage(const error_code& ec) noexcept
-{
-    return ec.value() == EMFILE || ec.value() == ENFILE || ec.value() == ENOMEM ||
-           ec.value() == ENOSPC;
-}
-
-error_code try_pidfd(int pidfd) noexcept
+probe try_pidfd(int pidfd) noexcept
 {
     // Not a child of itself: a kernel that knows P_PIDFD says so, an older one EINVAL.
-    const error_code child = check_child(pidfd);
+    const error_code child = check_child({::getpid(), pidfd});
     if (child != boost::system::errc::no_child_process)
-        return child ? child : make_error_code(boost::system::errc::not_supported);
+        return {"waitid", child ? child : make_error_code(boost::system::errc::not_supported)};
     if (injected_fault("pidfd_send_signal") ||
         ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) != 0)
-        return last_error();
+        return {"pidfd_send_signal", last_error()};
     error_code ec;
     const int epoll = make_epoll(ec);
     if (ec)
-        return ec;
+        return {"epoll_create1", ec};
     epoll_add(epoll, pidfd, 1, ec);
     close_descriptor(epoll);
-    return ec;
+    return {"epoll_ctl", ec};
 }
 
 } // namespace
@@ -125,27 +94,27 @@ bool is_no_process(const error_code& ec) noexcept
            (ec.value() == ESRCH || ec.value() == EINVAL || ec.value() == ENOENT);
 }
 
-error_code check_child(int pidfd) noexcept
+bool is_shortage(const error_code& ec) noexcept
 {
-    siginfo_t info{};
-    if (wait_pidfd(pidfd, info, WEXITED | WNOWAIT, nullptr) != 0)
-        return last_error();
-    return {};
+    return ec.category() == boost::system::system_category() &&
+           (ec.value() == EMFILE || ec.value() == ENFILE || ec.value() == ENOMEM ||
+               ec.value() == ENOSPC);
 }
 
-std::optional<child_exit> reap_child(int pidfd, pid_type pid, error_code& ec) noexcept
+std::optional<int> exit_status(int pidfd) noexcept
 {
-    ec.clear();
-    siginfo_t info{};
-    rusage usage{};
-    if (wait_pidfd(pidfd, info, WEXITED, &usage) != 0)
+    // Whoever reaps is seen to have done so a moment before the kernel notes the exit.
+    for (int tries = 0; tries < 20; ++tries)
     {
-        ec = last_error();
-        return std::nullopt;
+        pidfd_information information{};
+        information.mask = wants_exit;
+        if (injected_fault("ioctl") || ::ioctl(pidfd, get_information, &information) != 0)
+            return std::nullopt;
+        if ((information.mask & wants_exit) != 0)
+            return information.exit_code;
+        ::usleep(50);
     }
-    if (info.si_pid == 0)
-        return std::nullopt;
-    return child_exit(pid, native_status(info), to_usage(usage));
+    return std::nullopt;
 }
 
 int make_epoll(error_code& ec) noexcept
@@ -203,16 +172,26 @@ void replace_descriptor(int fd) noexcept
     ::close(other);
 }
 
-bool pidfds_work() noexcept
+bool may_use_pidfds() noexcept
 {
-    error_code ec;
-    const int pidfd = open_pidfd(::getpid(), ec);
-    if (!ec)
+    const char* const off = std::getenv("LOOPS_NO_PIDFD");
+    return off == nullptr || *off == '\0';
+}
+
+std::optional<std::string> why_no_pidfds()
+{
+    probe met{"pidfd_open", {}};
+    const int pidfd = open_pidfd(::getpid(), met.ec);
+    if (!met.ec)
     {
-        ec = try_pidfd(pidfd);
+        met = try_pidfd(pidfd);
         close_descriptor(pidfd);
     }
-    return !ec || is_shortage(ec);
+    if (is_shortage(met.ec))
+        return std::nullopt;
+    if (!met.ec)
+        return std::string();
+    return std::string(met.call) + ": " + met.ec.message();
 }
 
 } // namespace platform

@@ -4,15 +4,15 @@
 #ifndef LOOPS_SRC_PLATFORM_LINUX_PIDFD_HPP
 #define LOOPS_SRC_PLATFORM_LINUX_PIDFD_HPP
 
-#include <loops/child_exit.hpp>
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
-// The system calls of the pidfd watcher. None blocks.
+// What is pidfds' alone, and the epoll descriptors that hold them. None blocks.
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -24,13 +24,12 @@ int open_pidfd(pid_type pid, error_code& ec) noexcept;
 /// Whether an error of open_pidfd() says that there is no such process.
 bool is_no_process(const error_code& ec) noexcept;
 
-/// Whether the process is a child whose status can still be taken: no error where it is, whether
-/// it lives or not; `no_child_process` where it is none, or was reaped.
-error_code check_child(int pidfd) noexcept;
+/// Whether an error may be gone the next time, and says nothing about what the kernel can do.
+bool is_shortage(const error_code& ec) noexcept;
 
-/// Takes a child's status; nothing, and no error, where it has none yet. `no_child_process` where
-/// somebody else took it. `pid` is what to call the child.
-std::optional<child_exit> reap_child(int pidfd, pid_type pid, error_code& ec) noexcept;
+/// How the process ended, as `waitpid` codes it, whoever took its status; nothing where it has not,
+/// or the kernel does not tell.
+std::optional<int> exit_status(int pidfd) noexcept;
 
 /// Makes an epoll descriptor, close-on-exec.
 int make_epoll(error_code& ec) noexcept;
@@ -48,8 +47,13 @@ void close_descriptor(int fd) noexcept;
 /// that shares the present one.
 void replace_descriptor(int fd) noexcept;
 
-/// Tries on this process, without forking, whether children can be watched by the above.
-bool pidfds_work() noexcept;
+/// Whether the environment allows them: `LOOPS_NO_PIDFD`.
+bool may_use_pidfds() noexcept;
+
+/// Tries on this process, without forking, whether children can be watched by the above. Gives what
+/// was refused, and by what call: an empty text where nothing was. Nothing where it cannot be told
+/// now, for want of a descriptor or memory.
+std::optional<std::string> why_no_pidfds();
 
 } // namespace platform
 } // namespace LOOPS_ABI

@@ -80,8 +80,12 @@ thread_usage usage_of_this_thread() noexcept
 {
     rusage usage{}; // its times are up to a tick of the scheduler old
     ::getrusage(RUSAGE_THREAD, &usage);
-    return {read_clock(CLOCK_THREAD_CPUTIME_ID).value_or(nanoseconds(0)),
-        static_cast<std::uint64_t>(usage.ru_nvcsw)};
+    return {cpu_time_of_this_thread(), static_cast<std::uint64_t>(usage.ru_nvcsw)};
+}
+
+nanoseconds cpu_time_of_this_thread() noexcept
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID).value_or(nanoseconds(0));
 }
 
 std::optional<thread_usage> usage_of(pid_type thread)
