@@ -70,39 +70,10 @@ struct subject
     std::optional<loops::loop_watch> watch;
 };
 
-// Spins for about a time, without a clock.
-class busy_work
-{
-public:
-    explicit busy_work(double nanoseconds)
-    {
-        if (nanoseconds <= 0)
-            return;
-        turns_ = 1 << 20;
-        const double begin = measure::thread_nanoseconds();
-        (*this)();
-        turns_ = static_cast<std::size_t>(
-            static_cast<double>(turns_) * nanoseconds / (measure::thread_nanoseconds() - begin));
-    }
-
-    void operator()() const
-    {
-        std::size_t x = turns_;
-        for (std::size_t i = 0; i < turns_; ++i)
-        {
-            x = x * 6364136223846793005U + 1;
-            asm volatile("" : "+r"(x));
-        }
-    }
-
-private:
-    std::size_t turns_ = 0;
-};
-
 struct chain
 {
     asio::io_context& loop;
-    const busy_work& work;
+    const measure::busy_work& work;
     std::size_t left;
 
     void operator()() const
@@ -115,7 +86,7 @@ struct chain
 
 template <class Run>
 double nanoseconds_a_handler(
-    asio::io_context& loop, const busy_work& work, std::size_t handlers, Run run)
+    asio::io_context& loop, const measure::busy_work& work, std::size_t handlers, Run run)
 {
     loop.restart();
     asio::post(loop, chain{loop, work, handlers - 1});
@@ -124,7 +95,7 @@ double nanoseconds_a_handler(
     return (measure::thread_nanoseconds() - begin) / static_cast<double>(handlers);
 }
 
-void measure_all(std::size_t rounds, const std::string& heading, const busy_work& work,
+void measure_all(std::size_t rounds, const std::string& heading, const measure::busy_work& work,
     std::size_t handlers, bool singly)
 {
     std::vector<std::unique_ptr<subject>> subjects;
@@ -160,8 +131,8 @@ int main(int argc, char* argv[])
         std::fprintf(stderr, "usage: counters [rounds, 9 or more]\n");
         return 2;
     }
-    measure_all(rounds, "run(), empty handlers", busy_work(0), 200000, false);
-    measure_all(rounds, "run(), handlers of 1 us", busy_work(1000), 10000, false);
-    measure_all(rounds, "run_one(), empty handlers", busy_work(0), 50000, true);
+    measure_all(rounds, "run(), empty handlers", measure::busy_work(0), 200000, false);
+    measure_all(rounds, "run(), handlers of 1 us", measure::busy_work(1000), 10000, false);
+    measure_all(rounds, "run_one(), empty handlers", measure::busy_work(0), 50000, true);
     return 0;
 }

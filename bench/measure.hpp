@@ -174,6 +174,35 @@ inline void print_heading(const std::string& before, const std::string& name, co
         "%s%-26s %16s %7s  %s\n", before.c_str(), name.c_str(), figure, "ratio", "96% interval");
 }
 
+/// Spins for about a time, without a clock.
+class busy_work
+{
+public:
+    explicit busy_work(double nanoseconds)
+    {
+        if (nanoseconds <= 0)
+            return;
+        turns_ = 1 << 20;
+        const double begin = thread_nanoseconds();
+        (*this)();
+        turns_ = static_cast<std::size_t>(
+            static_cast<double>(turns_) * nanoseconds / (thread_nanoseconds() - begin));
+    }
+
+    void operator()() const
+    {
+        std::size_t x = turns_;
+        for (std::size_t i = 0; i < turns_; ++i)
+        {
+            x = x * 6364136223846793005U + 1;
+            asm volatile("" : "+r"(x));
+        }
+    }
+
+private:
+    std::size_t turns_ = 0;
+};
+
 /// Lets the process open as many files as it may, and says how many those are.
 inline std::size_t raise_file_limit()
 {
