@@ -211,10 +211,8 @@ BOOST_AUTO_TEST_CASE(the_watcher_of_a_policy_in_a_forked_child)
 // One thread forks, and its children wait for children of their own, while others register and wait.
 BOOST_AUTO_TEST_CASE_TEMPLATE(fork_while_others_wait, Setup, setups)
 {
-    // Of GCC 12 and Clang 14: a thread that allocates at the moment leaves it locked in the child.
-    if (LOOPS_TEST_ADDRESS_SANITIZER && !has_descriptors() && watcher_name() != "multi_loop")
-        return skipped("child_watcher_forks/fork_while_others_wait",
-            "AddressSanitizer's allocator does not survive a fork beside the watcher's threads");
+    if (no_fork_beside_busy_threads("child_watcher_forks/fork_while_others_wait"))
+        return;
     const child_ledger ledger;
     asio::io_context loop;
     auto work = asio::make_work_guard(loop);

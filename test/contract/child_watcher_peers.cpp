@@ -8,6 +8,7 @@
 #include "support/error_check.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/sanitizers.hpp"
 #include "support/shortage.hpp"
 
 #include <boost/asio/post.hpp>

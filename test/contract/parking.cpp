@@ -10,6 +10,7 @@
 #include "contract/policy_suite.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -18,7 +19,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <thread>
@@ -92,9 +92,7 @@ bool no_forks_of_loops(const std::string& name)
 {
     if (loops::backend() != loops::backend_type::io_uring)
         return false;
-    std::printf("LOOPS_SKIPPED: parking/%s: Asio's io_uring backend loses operations in a forked "
-                "child\n",
-        name.c_str());
+    test::skipped("parking/" + name, "Asio's io_uring backend loses operations in a forked child");
     return true;
 }
 

@@ -11,12 +11,12 @@
 #include "support/arguments.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <thread>
@@ -128,11 +128,8 @@ LOOPS_POLICY_CASE(the_childs_copy_is_destroyed)
     auto loop = policy->new_event_loop();
     if (loops::backend() == loops::backend_type::io_uring && loop->is_running())
     {
-        std::printf(
-            "LOOPS_SKIPPED: the_childs_copy_is_destroyed/%s: with io_uring, Asio's loop shares "
-            "its ring with the parent's thread that runs it\n",
-            kind.name.c_str());
-        return;
+        return test::skipped("the_childs_copy_is_destroyed/" + kind.name,
+            "with io_uring, Asio's loop shares its ring with the parent's thread that runs it");
     }
     // Where a thread of the parent's runs the loop, what it is inside of just now would be inherited.
     std::optional<loops::parking> parked(std::in_place);

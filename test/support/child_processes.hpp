@@ -4,12 +4,13 @@
 #ifndef LOOPS_TEST_SUPPORT_CHILD_PROCESSES_HPP
 #define LOOPS_TEST_SUPPORT_CHILD_PROCESSES_HPP
 
+#include "support/skipped.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
-#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <optional>
@@ -125,12 +126,6 @@ std::optional<pid_t> child_with_number(pid_t number, Body body)
     }
     ::close(last);
     return made;
-}
-
-inline void skipped(const char* which, const char* why)
-{
-    std::printf("\nLOOPS_SKIPPED: %s: %s\n", which, why);
-    std::fflush(stdout);
 }
 
 // Waits until a child is dead, and leaves it to be reaped.

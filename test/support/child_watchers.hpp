@@ -40,17 +40,6 @@
 // over a setup, and runs with one thread and with four, and with every way to wait. The program runs
 // once for each watcher: a new one is a line in make_watcher() and a word in the Jamfile.
 
-#if defined(__SANITIZE_ADDRESS__)
-#define LOOPS_TEST_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LOOPS_TEST_ADDRESS_SANITIZER 1
-#endif
-#endif
-#if !defined(LOOPS_TEST_ADDRESS_SANITIZER)
-#define LOOPS_TEST_ADDRESS_SANITIZER 0
-#endif
-
 namespace test {
 
 namespace asio = boost::asio;

@@ -9,13 +9,13 @@
 #include <loops/spawn.hpp>
 
 #include "support/alloc/counted.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <new>
 #include <thread>
@@ -28,7 +28,7 @@ namespace {
 bool can_count(const char* name)
 {
     if (!test::counts_allocations())
-        std::cout << "LOOPS_SKIPPED: bounded_alloc/" << name << ": cannot count here" << std::endl;
+        test::skipped(std::string("bounded_alloc/") + name, "cannot count here");
     return test::counts_allocations();
 }
 

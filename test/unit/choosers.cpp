@@ -13,6 +13,7 @@
 #include "support/error_check.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -21,7 +22,6 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <iostream>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -346,11 +346,7 @@ BOOST_AUTO_TEST_CASE(a_restart_binds_to_the_cpus_of_that_moment)
 {
     const auto cpus = own_cpus();
     if (cpus.size() < 2)
-    {
-        std::cout << "LOOPS_SKIPPED: choosers/a_restart_binds_to_the_cpus_of_that_moment: one CPU"
-                  << std::endl;
-        return;
-    }
+        return test::skipped("choosers/a_restart_binds_to_the_cpus_of_that_moment", "one CPU");
     const auto pool = pinned_pool(2);
     pool->start();
     const auto keep = [](const std::vector<unsigned>& which) {

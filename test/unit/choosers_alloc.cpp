@@ -7,22 +7,18 @@
 
 #include "support/alloc/counted.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <iostream>
 #include <memory>
 #include <vector>
 
 BOOST_AUTO_TEST_CASE(choosing_allocates_nothing)
 {
     if (!test::counts_allocations())
-    {
-        std::cout << "LOOPS_SKIPPED: choosers_alloc/choosing_allocates_nothing: cannot count here"
-                  << std::endl;
-        return;
-    }
+        return test::skipped("choosers_alloc/choosing_allocates_nothing", "cannot count here");
     for (const loops::chooser& choose :
         std::vector<loops::chooser>{loops::round_robin, loops::least_loaded, loops::two_choices,
             loops::by_key, loops::by_cpu, loops::prefer_current({0})})

@@ -7,6 +7,7 @@
 #include "support/connections.hpp"
 #include "support/error_check.hpp"
 #include "support/log_capture.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -21,7 +22,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -171,12 +171,9 @@ BOOST_AUTO_TEST_CASE(every_loop_accepts_for_itself)
 BOOST_AUTO_TEST_CASE(connections_go_to_the_loop_of_their_cpu)
 {
     const std::vector<unsigned> cpus = allowed_cpus();
+    const char* const name = "listening_group/connections_go_to_the_loop_of_their_cpu";
     if (cpus.size() < 2)
-    {
-        std::cout << "LOOPS_SKIPPED: listening_group/connections_go_to_the_loop_of_their_cpu: "
-                     "one CPU\n";
-        return;
-    }
+        return test::skipped(name, "one CPU");
     // A loop a CPU, fewer loops than CPUs, and several on some.
     for (const std::size_t loops : {cpus.size(), cpus.size() - 1, cpus.size() + 1, 3 * cpus.size()})
     {
@@ -185,11 +182,7 @@ BOOST_AUTO_TEST_CASE(connections_go_to_the_loop_of_their_cpu)
         std::atomic<int> elsewhere{0};
         listening_group<> group(*pool, any_port());
         if (group.steering() != connection_steering::cpu)
-        {
-            std::cout << "LOOPS_SKIPPED: listening_group/connections_go_to_the_loop_of_their_cpu: "
-                      << group.describe() << '\n';
-            return;
-        }
+            return test::skipped(name, group.describe());
         BOOST_TEST(says(group.describe(), "CPU " + std::to_string(cpus[0])), group.describe());
         group.start(keep_in(list, elsewhere));
         int checked = 0;

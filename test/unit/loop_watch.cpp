@@ -18,6 +18,7 @@
 #include "support/forked.hpp"
 #include "support/latch.hpp"
 #include "support/log_capture.hpp"
+#include "support/sanitizers.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -213,13 +214,7 @@ std::set<std::string> threads()
 }
 
 // Has a signal wait until the thread leaves the call that it is in, or makes one.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool by_thread_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool by_thread_sanitizer = __has_feature(thread_sanitizer);
-#else
-constexpr bool by_thread_sanitizer = false;
-#endif
+constexpr bool by_thread_sanitizer = LOOPS_TEST_THREAD_SANITIZER;
 
 // Whether there is a stack, where that can be. A thread that gets no CPU in time has none, and one
 // that has not answered since the watch began.

@@ -8,6 +8,7 @@
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
 #include "support/forked.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -247,7 +248,7 @@ BOOST_AUTO_TEST_CASE(a_traced_child)
     }
     else
     {
-        std::printf("LOOPS_SKIPPED: pidfd_child_watcher/a_traced_child: ptrace is refused here\n");
+        skipped("pidfd_child_watcher/a_traced_child", "ptrace is refused here");
         child.reap();
     }
     ::waitpid(tracer, nullptr, 0);

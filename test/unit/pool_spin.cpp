@@ -17,6 +17,7 @@
 #include "support/forked.hpp"
 #include "support/latch.hpp"
 #include "support/log_capture.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -25,7 +26,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -339,11 +339,8 @@ BOOST_AUTO_TEST_CASE(threads_that_poll_are_parked_for_a_fork)
 {
     using context = asio::execution_context;
     if (loops::backend() == loops::backend_type::io_uring)
-    {
-        std::printf("LOOPS_SKIPPED: threads_that_poll_are_parked_for_a_fork: Asio's io_uring "
-                    "backend loses operations in a forked child\n");
-        return;
-    }
+        return test::skipped("threads_that_poll_are_parked_for_a_fork",
+            "Asio's io_uring backend loses operations in a forked child");
     const auto pool = pool_that_spins(pool_options::most_spin);
     asio::io_context& loop = pool->loop(0);
     const loop_thread thread(loop);

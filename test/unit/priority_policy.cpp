@@ -16,6 +16,7 @@
 #include "support/error_check.hpp"
 #include "support/forked.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -40,7 +41,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -576,8 +576,8 @@ BOOST_AUTO_TEST_CASE(waits_for_children_are_delivered_through_it)
 BOOST_AUTO_TEST_CASE(a_forked_child_has_what_waited)
 {
 #if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
-    std::printf("LOOPS_SKIPPED: priority_policy/a_forked_child_has_what_waited: Asio's io_uring "
-                "backend loses operations in a forked child\n");
+    test::skipped("priority_policy/a_forked_child_has_what_waited",
+        "Asio's io_uring backend loses operations in a forked child");
 #else
     fixture f;
     constexpr std::size_t many = 100;

@@ -8,6 +8,7 @@
 
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
+#include "support/skipped.hpp"
 #include "support/tasks.hpp"
 
 #include <boost/asio/detached.hpp>
@@ -155,11 +156,9 @@ BOOST_AUTO_TEST_CASE(a_loop_whose_thread_is_gone_completes_nothing)
 
 #else
 
-#include <cstdio>
-
 BOOST_AUTO_TEST_CASE(all_of_them)
 {
-    std::printf("LOOPS_SKIPPED: run_coroutines/all_of_them: this standard has no coroutines\n");
+    test::skipped("run_coroutines/all_of_them", "this standard has no coroutines");
 }
 
 #endif
