@@ -4,8 +4,8 @@
 #include <loops/child_watcher.hpp>
 
 #include "detail/child_registry.hpp"
+#include "detail/delivery.hpp"
 #include "detail/fork.hpp"
-#include "detail/wait_service.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>

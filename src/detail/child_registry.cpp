@@ -277,113 +277,6 @@ wait_list child_registry::forget(child_record& child) noexcept
     return waits;
 }
 
-child_watch* child_registry::find_watch(
-    child_record& child, wait_service& service, watching wanted) noexcept
-{
-    child_watch* watch = &child.alive().first;
-    while (watch != nullptr && (watch->service != &service || watch->wanted != wanted))
-        watch = watch->next;
-    return watch;
-}
-
-// Of the same child, not in use yet.
-child_watch& child_registry::add_watch(child_record& child)
-{
-    child_watch& first = child.alive().first;
-    if (first.service == nullptr)
-        return first;
-    child_watch& made = watch_store_.make();
-    made.next = std::exchange(first.next, &made);
-    return made;
-}
-
-void child_registry::drop_watch(child_watch& watch) noexcept
-{
-    if (watch.service != nullptr)
-    {
-        if (watch.in_reaper.is_linked())
-            reaper::instance().unwatch(watch);
-        watch.service->unwatch(watch);
-        watch.service = nullptr;
-    }
-    child_watch* before = &watch.child->alive().first;
-    if (before == &watch)
-        return; // it has its room there for good
-    while (before->next != &watch)
-        before = before->next;
-    before->next = watch.next;
-    watch_store_.destroy(watch);
-}
-
-error_code child_registry::watch(child_wait& wait, wait_service& service)
-{
-    child_record& child = *wait.child;
-    const watching wanted = wait.owner->how();
-    child_watch* watch = find_watch(child, service, wanted);
-    if (watch == nullptr)
-    {
-        watch = &add_watch(child);
-        watch->child = &child;
-        watch->wanted = wanted;
-        watch->waits = 0;
-        error_code ec;
-        try
-        {
-            ec = start_watch(*watch, service, wait.owner->bounds());
-        }
-        catch (...)
-        {
-            drop_watch(*watch);
-            throw;
-        }
-        if (ec)
-        {
-            drop_watch(*watch);
-            return ec;
-        }
-        watch->service = &service;
-    }
-    else if (watch->how == watching::by_look)
-    {
-        service.hurry(wait.owner->bounds());
-    }
-    ++watch->waits;
-    wait.is_watched = true;
-    return {};
-}
-
-// Where the system refuses one way for want of something, the next one: none of the others needs
-// what it lacks.
-error_code child_registry::start_watch(
-    child_watch& made, wait_service& service, const look_bounds& bounds)
-{
-    if (made.wanted == watching::by_pidfd && made.child->pidfd >= 0)
-    {
-        const error_code ec = service.watch_by_pidfd(made);
-        if (!platform::is_shortage(ec))
-            return ec;
-    }
-    if (made.wanted != watching::by_look)
-    {
-        made.how = made.wanted == watching::by_signal ? made.wanted : watching::by_thread;
-        if (reaper::instance().watch(made))
-        {
-            service.watch_by_reaper(made);
-            return {};
-        }
-    }
-    service.watch_by_look(made, bounds);
-    return {};
-}
-
-void child_registry::unwatch(child_wait& wait) noexcept
-{
-    wait.is_watched = false;
-    child_watch& watch = *find_watch(*wait.child, *wait.service, wait.owner->how());
-    if (--watch.waits == 0)
-        drop_watch(watch);
-}
-
 void child_registry::move(child_wait& wait, wait_service* to) noexcept
 {
     if (wait.stage == wait_stage::pending)
@@ -448,19 +341,28 @@ void child_registry::end(child_wait& wait, child_record& with_exit) noexcept
     finish(wait);
 }
 
-void child_registry::end_all(child_record& child, const error_code& ec) noexcept
+// Those that a child had which is out of the books: each has `how(wait)` said what it ended with.
+template <class How>
+void child_registry::finish_all(wait_list& waits, How how) noexcept
 {
-    wait_list waits = forget(child);
     while (!waits.empty())
     {
         child_wait& wait = waits.front();
         waits.pop_front();
         if (wait.is_state)
             state_waits_.erase(wait.id);
-        wait.child = nullptr;
-        wait.set_error(ec);
+        how(wait);
         finish(wait);
     }
+}
+
+void child_registry::end_all(child_record& child, const error_code& ec) noexcept
+{
+    wait_list waits = forget(child);
+    finish_all(waits, [&](child_wait& wait) {
+        wait.child = nullptr;
+        wait.set_error(ec);
+    });
     child_store_.destroy(child);
 }
 
@@ -469,15 +371,7 @@ void child_registry::end_all(child_record& child, const child_exit& exit) noexce
     wait_list waits = forget(child);
     child.hold(exit);
     child.holders = 1; // us
-    while (!waits.empty())
-    {
-        child_wait& wait = waits.front();
-        waits.pop_front();
-        if (wait.is_state)
-            state_waits_.erase(wait.id);
-        ++child.holders;
-        finish(wait);
-    }
+    finish_all(waits, [&](child_wait&) { ++child.holders; });
     release(child);
 }
 

@@ -175,6 +175,8 @@ private:
     void drop_watch(child_watch& watch) noexcept;
     wait_list forget(child_record& child) noexcept;
     void finish(child_wait& wait) noexcept;
+    template <class How>
+    void finish_all(wait_list& waits, How how) noexcept;
     ended_wait hand_out(child_wait& wait) noexcept;
     void tell_state(child_record& child, const child_exit& said) noexcept;
 

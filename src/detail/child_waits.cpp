@@ -4,6 +4,7 @@
 #include "detail/child_waits.hpp"
 
 #include "detail/background_loop.hpp"
+#include "detail/delivery.hpp"
 #include "detail/fork.hpp"
 #include "detail/log.hpp"
 #include "detail/reaper.hpp"

@@ -3,21 +3,14 @@
 
 #include "detail/wait_service.hpp"
 
-#include <loops/detail/io_context_of.hpp>
-#include <loops/event_loop.hpp>
-#include <loops/policy.hpp>
-
 #include "detail/background_loop.hpp"
 #include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
-#include "detail/thread_state.hpp"
 #include "platform/linux/pidfd.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
@@ -35,9 +28,6 @@ constexpr std::size_t batch = 64;
 
 // How many children one turn looks at.
 constexpr std::size_t most_looks = 128;
-
-// How often it is checked whether a living child is the one that was registered.
-constexpr std::chrono::seconds thorough_interval(1);
 
 } // namespace
 
@@ -472,72 +462,6 @@ void wait_service::notify_fork(asio::execution_context::fork_event event)
         woken_ = false;
         wake();
     }
-}
-
-destination::destination(const child_watcher::wait_handler& handler)
-    : executor(asio::get_associated_executor(handler, asio::any_completion_executor()))
-{
-    if (!executor)
-        return;
-    asio::io_context* const loop = io_context_of(executor);
-    if (loop == nullptr)
-    {
-        service = &wait_service::of_background();
-        return;
-    }
-    service = wait_service::of(*loop);
-    shut = service == nullptr;
-    const auto* const plain = executor.target<asio::io_context::executor_type>();
-    runs_plainly = plain != nullptr && *plain == loop->get_executor();
-}
-
-asio::any_completion_executor destination::work() const
-{
-    if (!executor || runs_plainly)
-        return nullptr;
-    return asio::prefer(executor, asio::execution::outstanding_work.tracked);
-}
-
-wait_service* existing_service()
-{
-    asio::io_context* loop = try_get_running_loop();
-    if (loop == nullptr)
-        loop = policy_of_this_thread()->existing_event_loop();
-    return loop != nullptr ? wait_service::of(*loop) : nullptr;
-}
-
-wait_service& any_service()
-{
-    wait_service* const found = existing_service();
-    return found != nullptr ? *found : wait_service::of_background();
-}
-
-void deliver(child_watcher::wait_handler handler, const error_code& ec)
-{
-    const destination to(handler);
-    if (to.shut)
-        return;
-    wait_service& service = to.executor ? *to.service : any_service();
-    ended_wait end{std::move(handler), to.work(), ec, {}};
-    child_registry& registry = child_registry::instance();
-    {
-        const std::lock_guard lock(registry.mutex);
-        if (service.is_shut())
-            return;
-        if (service.is_ours())
-        {
-            child_wait& wait = registry.add_wait(registry.next_id(), 0, false, end);
-            wait.service = &service;
-            registry.end(wait, ec);
-            return;
-        }
-    }
-    // A forked child did not tell the loop: what the service holds is for the parent's. Handed to
-    // the loop itself, it runs there as anything that is posted in the child.
-    if (!end.executor)
-        end.executor = service.get_executor();
-    asio::post(
-        service.get_executor(), [end = std::move(end)]() mutable { std::move(end).complete(); });
 }
 
 } // namespace detail

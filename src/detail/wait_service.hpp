@@ -12,7 +12,6 @@
 #include "detail/child_waits.hpp"
 #include "detail/operation_memory.hpp"
 
-#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -135,30 +134,6 @@ private:
     bool is_thorough_ = false;
     bool shut_ = false;
 };
-
-// Where the completion of a handler is to run.
-struct destination
-{
-    asio::any_completion_executor executor; // the handler's own; empty where it has none
-    wait_service* service = nullptr;        // for that: of the loop behind it, or the background's
-    bool runs_plainly = false;              // the executor is the loop's, and nothing more
-    bool shut = false;                      // the loop behind it is closed
-
-    explicit destination(const child_watcher::wait_handler& handler);
-
-    // What to keep until the completion: it counts as work. Empty where the loop itself will do.
-    asio::any_completion_executor work() const;
-};
-
-// What delivers where neither the handler nor the watcher has a loop: the running one, or the
-// thread's existing one. Null: there is none. Policy code runs: no lock may be held.
-wait_service* existing_service();
-
-// The same, and the background there being none.
-wait_service& any_service();
-
-// Completes a handler with an error, as a wait without a watcher. Not inline.
-void deliver(child_watcher::wait_handler handler, const error_code& ec);
 
 } // namespace detail
 } // namespace LOOPS_ABI
