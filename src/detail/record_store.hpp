@@ -11,6 +11,17 @@
 #include <new>
 #include <utility>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define LOOPS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOOPS_ADDRESS_SANITIZER 1
+#endif
+#endif
+#if !defined(LOOPS_ADDRESS_SANITIZER)
+#define LOOPS_ADDRESS_SANITIZER 0
+#endif
+
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
@@ -23,26 +34,46 @@ public:
     template <class... Arguments>
     T& make(Arguments&&... arguments)
     {
-        void* const room = pool_.malloc();
-        if (room == nullptr)
-            throw std::bad_alloc();
-        return *::new (room) T(std::forward<Arguments>(arguments)...);
+        return *::new (allocate()) T(std::forward<Arguments>(arguments)...);
     }
 
     void destroy(T& object) noexcept
     {
         object.~T();
-        pool_.free(&object);
+        deallocate(&object);
     }
 
 private:
+#if LOOPS_ADDRESS_SANITIZER // which would not see who uses a record of a pool's after its end
+    static void* allocate()
+    {
+        return ::operator new(sizeof(T));
+    }
+    static void deallocate(void* room) noexcept
+    {
+        ::operator delete(room);
+    }
+#else
     static_assert(alignof(T) <= alignof(void*), "what the pool aligns to");
 
-    static constexpr unsigned first = 32;
-    static constexpr unsigned most =
-        256; // at a time: what is taken ahead stays small beside the rest
+    void* allocate()
+    {
+        void* const room = pool_.malloc();
+        if (room == nullptr)
+            throw std::bad_alloc();
+        return room;
+    }
 
-    boost::pool<> pool_{sizeof(T), first, most};
+    void deallocate(void* room) noexcept
+    {
+        pool_.free(room);
+    }
+
+    // What is taken ahead stays small beside the rest.
+    static constexpr unsigned at_a_time = 32;
+
+    boost::pool<> pool_{sizeof(T), at_a_time, at_a_time};
+#endif
 };
 
 } // namespace detail

@@ -17,7 +17,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 // Objects by a key that they hold, linked through hooks of theirs: beside them there are only the
-// buckets, half as many as objects at least.
+// buckets, one for four objects at least.
 template <class T, auto Hook, class KeyOf, class Hash = boost::hash<typename KeyOf::type>>
 class record_table
 {
@@ -33,7 +33,7 @@ public:
     // Room for one more. Where this throws, the table is as before.
     void reserve()
     {
-        if (set_.size() < 2 * buckets_.size())
+        if (set_.size() < 4 * buckets_.size())
             return;
         buckets larger(2 * buckets_.size());
         set_.rehash({larger.data(), larger.size()});
