@@ -79,6 +79,9 @@ enum class watching : unsigned char
     by_look    // a timer of the wait's loop
 };
 
+// How often it is checked whether a living child is the one that was registered.
+constexpr std::chrono::seconds thorough_interval(1);
+
 // How often a loop looks at the children that it watches by_look.
 struct look_bounds
 {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -20,11 +21,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How often all children are looked at, for those whose status somebody else took: always; and where
-// something was told that was no exit of ours; and where SIGCHLD does not reach us.
-constexpr milliseconds always(1000);
+// After what time all children are looked at where something was told that was no exit of ours, and how
+// often where SIGCHLD does not reach us.
 constexpr milliseconds when_told(100);
 constexpr milliseconds without_signal(50);
+
+// How often those are looked for whose status somebody else took, and of how many it is seen then whether
+// their number is another child's by now.
+constexpr milliseconds check_interval(thorough_interval);
+constexpr std::size_t most_checked = 64;
 
 // How often while a dead child of nobody's stands before ours.
 constexpr milliseconds hidden_first(5);
@@ -259,18 +264,27 @@ void reaper::run(std::uint64_t run) noexcept
     wake_.post(); // which was for the next one
 }
 
+// When all children are to be looked at, whatever is told; nothing where they need not be.
+std::optional<reaper::clock::time_point> reaper::next_look_at_all() const noexcept
+{
+    std::optional<milliseconds> interval;
+    if (signal_ && !signal_reaches_us_)
+        interval = without_signal;
+    if (is_hidden_ && by_thread_ > 0)
+        interval = std::min(interval.value_or(hidden_most), hidden_interval_);
+    if (!interval)
+        return std::nullopt;
+    return looked_at_all_ + *interval;
+}
+
 std::optional<reaper::clock::time_point> reaper::next_look() const noexcept
 {
     if (watches_.empty() && !reaps_everyone())
         return std::nullopt;
-    milliseconds interval = always;
-    if (signal_ && !signal_reaches_us_)
-        interval = without_signal;
-    if (is_hidden_ && by_thread_ > 0)
-        interval = std::min(interval, hidden_interval_);
-    else if (told_.load())
-        interval = std::min(interval, when_told);
-    return looked_at_all_ + interval;
+    auto next = checked_ + check_interval;
+    if (told_.load())
+        next = std::min(next, looked_at_all_ + when_told);
+    return std::min(next, next_look_at_all().value_or(next));
 }
 
 void reaper::look(std::unique_lock<std::mutex>& lock) noexcept
@@ -284,22 +298,24 @@ void reaper::look(std::unique_lock<std::mutex>& lock) noexcept
     const bool told = told_.exchange(false);
     const bool found = take_dead(lock);
     const auto now = clock::now();
-    const auto next = next_look();
+    const auto next = next_look_at_all();
     // Without a child in the kernel, all that are registered are lost.
     const bool childless = childless_.exchange(false);
     if (childless || (is_hidden_ && told) || (next && now >= *next) ||
         (told && !found && !found_before_ && now >= looked_at_all_ + when_told))
     {
-        const bool thorough = now >= thorough_ + always;
-        look_at_all(lock, thorough);
+        look_at_all(lock);
         looked_at_all_ = now;
-        if (thorough)
-            thorough_ = now;
         hidden_interval_ = is_hidden_ ? std::min(hidden_interval_ * 2, hidden_most) : hidden_first;
     }
     else if (told && !found && !found_before_)
     {
         told_ = true; // all of them, a little later
+    }
+    if (now >= checked_ + check_interval)
+    {
+        checked_ = now;
+        check(lock);
     }
     // What is told while its child is being taken already finds nothing: once, that is no surprise.
     found_before_ = found;
@@ -353,19 +369,50 @@ bool reaper::reap_unclaimed(pid_type pid) noexcept
     return true;
 }
 
-void reaper::look_at_all(std::unique_lock<std::mutex>& lock, bool thorough) noexcept
+// Looks at each watched child for which `wanted`, and lets others have the books now and then.
+template <class Function>
+void reaper::look_at_each(std::unique_lock<std::mutex>& lock, Function wanted) noexcept
 {
-    const auto how = thorough ? child_registry::look::thorough : child_registry::look::quick;
     std::size_t left = watches_.size();
-    for (std::size_t looks = 1; left > 0 && !watches_.empty(); --left, ++looks)
+    for (std::size_t count = 1; left > 0 && !watches_.empty(); --left, ++count)
     {
+        child_watch& next = watches_.front();
+        const bool is_new = std::exchange(next.is_new, false);
+        rotate(watches_);
+        if (is_new || wanted(*next.child))
+            registry_.look_at(*next.child);
+        if (count % most_looks == 0)
+            let_others_in(lock);
+    }
+}
+
+void reaper::look_at_all(std::unique_lock<std::mutex>& lock) noexcept
+{
+    look_at_each(lock, [](const child_record&) { return true; });
+}
+
+// Those whose status somebody took are not among the process's children any more: that is one list, where a
+// look at each is a system call. Whoever is not on it is looked at.
+void reaper::check(std::unique_lock<std::mutex>& lock) noexcept
+{
+    for (std::size_t left = std::min(most_checked, watches_.size()); left > 0; --left)
+    {
+        if (watches_.empty())
+            return;
         child_watch& next = watches_.front();
         next.is_new = false;
         rotate(watches_);
-        registry_.look_at(*next.child, how);
-        if (looks % most_looks == 0)
-            let_others_in(lock);
+        registry_.look_at(*next.child, child_registry::look::thorough);
     }
+    if (watches_.size() <= most_checked)
+        return; // that was all of them
+    std::vector<pid_type> pids;
+    lock.unlock();
+    const bool listed = platform::list_children(pids);
+    lock.lock();
+    look_at_each(lock, [&](const child_record& child) {
+        return !listed || is_hidden_ || !std::binary_search(pids.begin(), pids.end(), child.pid);
+    });
 }
 
 } // namespace detail

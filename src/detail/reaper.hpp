@@ -65,12 +65,16 @@ private:
     void wait_for_children(std::uint64_t run, platform::semaphore& go_on) noexcept;
 
     void run(std::uint64_t run) noexcept;
+    std::optional<clock::time_point> next_look_at_all() const noexcept;
     std::optional<clock::time_point> next_look() const noexcept;
     void look(std::unique_lock<std::mutex>& lock) noexcept;
     void look_at_new() noexcept;
     bool take_dead(std::unique_lock<std::mutex>& lock) noexcept;
     bool reap_unclaimed(pid_type pid) noexcept;
-    void look_at_all(std::unique_lock<std::mutex>& lock, bool thorough) noexcept;
+    template <class Function>
+    void look_at_each(std::unique_lock<std::mutex>& lock, Function wanted) noexcept;
+    void look_at_all(std::unique_lock<std::mutex>& lock) noexcept;
+    void check(std::unique_lock<std::mutex>& lock) noexcept;
 
     static void on_signal();
 
@@ -97,7 +101,7 @@ private:
     bool is_hidden_ = false; // a dead child of nobody's stands before ours
     std::chrono::milliseconds hidden_interval_{5};
     clock::time_point looked_at_all_{};
-    clock::time_point thorough_{};
+    clock::time_point checked_{};
 };
 
 } // namespace detail

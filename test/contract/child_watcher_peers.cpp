@@ -92,6 +92,45 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(somebody_reaps_everyone, Setup, setups_and_ways)
     }
 }
 
+// Of very many children, of which most live on: the lost ones are found among them.
+BOOST_AUTO_TEST_CASE_TEMPLATE(somebody_reaps_a_few_of_many, Setup, setups)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    const auto watcher = Setup::make();
+    by_callback way;
+    std::vector<gated_child> children;
+    std::vector<outcome_ptr> results;
+    for (int i = 0; i < 200; ++i)
+    {
+        children.emplace_back(i);
+        results.push_back(way.start(*watcher, loop, children.back().pid()));
+    }
+    const auto is_taken = [](std::size_t i) { return i % 20 == 7; };
+    std::thread rest([&] {
+        for (std::size_t i = 0; i < children.size(); ++i)
+        {
+            if (is_taken(i))
+                children[i].reap();
+        }
+        for (std::size_t i = 0; i < children.size(); ++i)
+        {
+            const bool ended = eventually([&] { return !is_taken(i) || results[i]->calls() > 0; });
+            BOOST_TEST((ended && (is_taken(i) || results[i]->calls() == 0)), i);
+        }
+        for (gated_child& child : children)
+            child.let_go();
+    });
+    Setup::run(loop);
+    rest.join();
+    for (std::size_t i = 0; i < results.size(); ++i)
+    {
+        const int code = static_cast<int>(i);
+        BOOST_TEST((is_taken(i) ? is_true_or_lost(*results[i], code) : is_true(*results[i], code)),
+            i << ": " << results[i]->ec() << ", " << results[i]->exit().returncode());
+    }
+}
+
 // Boost.Process v2 leaks the child, with "Bad file descriptor".
 BOOST_AUTO_TEST_CASE_TEMPLATE(no_descriptor_is_left, Setup, setups)
 {

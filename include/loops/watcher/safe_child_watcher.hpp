@@ -28,8 +28,8 @@ inline namespace LOOPS_ABI {
 ///
 /// @par Complexity
 /// A signal costs one look at who is dead, and what each exit needs. While a dead child that nobody
-/// registered stands first, it costs a look at each registered child. Once a second all of them are
-/// looked at, which misses those whose status somebody else took.
+/// registered stands first, it costs a look at each registered child. Once a second the list of the
+/// process's children is looked at, which misses those whose status somebody else took.
 ///
 /// @par Stop and continue
 /// async_wait_state() sees them.

@@ -9,13 +9,18 @@
 
 #include <boost/system/errc.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -174,6 +179,31 @@ std::optional<std::uint64_t> start_time_of(pid_type pid) noexcept
     return time;
 }
 
+// Those that one thread started, or inherited of another; none where it has ended meanwhile.
+bool add_children_of(const char* thread, std::vector<pid_type>& pids)
+{
+    std::array<char, 4096> text{};
+    std::snprintf(text.data(), text.size(), "/proc/self/task/%.20s/children", thread);
+    const int file = ::open(text.data(), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return errno == ENOENT && ::access("/proc/thread-self/children", R_OK) == 0;
+    const std::unique_ptr<const int, void (*)(const int*)> closed(
+        &file, [](const int* it) { ::close(*it); });
+    pid_type number = 0;
+    ssize_t size = 0;
+    while ((size = ::read(file, text.data(), text.size())) > 0)
+    {
+        for (const char* at = text.data(); at != text.data() + size; ++at)
+        {
+            if (*at != ' ')
+                number = number * 10 + (*at - '0');
+            else
+                pids.push_back(std::exchange(number, 0));
+        }
+    }
+    return size == 0;
+}
+
 std::optional<child_exit> reap(child_id child, std::uint64_t birth, error_code& ec) noexcept
 {
     ec.clear();
@@ -263,6 +293,30 @@ std::optional<pid_type> any_dead_child() noexcept
     if (wait_id(P_ALL, 0, info, WEXITED | WNOWAIT | WNOHANG, nullptr) != 0 || info.si_pid == 0)
         return std::nullopt;
     return info.si_pid;
+}
+
+bool list_children(std::vector<pid_type>& pids) noexcept
+{
+    pids.clear();
+    if (detail::children_hook.load(std::memory_order_acquire) != nullptr)
+        return false;
+    const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir("/proc/self/task"), &::closedir);
+    if (!threads)
+        return false;
+    try
+    {
+        while (const dirent* const thread = ::readdir(threads.get()))
+        {
+            if (thread->d_name[0] != '.' && !add_children_of(thread->d_name, pids))
+                return false;
+        }
+    }
+    catch (const std::bad_alloc&)
+    {
+        return false;
+    }
+    std::sort(pids.begin(), pids.end());
+    return true;
 }
 
 std::optional<pid_type> wait_for_any() noexcept

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 // The system calls that wait for children. None blocks but wait_for_any().
 
@@ -70,6 +71,11 @@ std::optional<pid_type> any_dead_child() noexcept;
 
 /// Blocks until there is such a child; nothing where the process has no child at all.
 std::optional<pid_type> wait_for_any() noexcept;
+
+/// The numbers of the process's children, the dead ones included, in their order: of one that is born or
+/// goes meanwhile, it may be there or not. False where the system does not tell, or has no memory for
+/// them.
+bool list_children(std::vector<pid_type>& pids) noexcept;
 
 } // namespace platform
 } // namespace LOOPS_ABI
