@@ -1,0 +1,41 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_TEST_DOCS_CONTEXT_HPP
+#define LOOPS_TEST_DOCS_CONTEXT_HPP
+
+// What the code on the pages takes for granted: it is compiled, and never run.
+
+#include <loops.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/process/v2/process.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <sys/types.h>
+#include <unistd.h>
+
+namespace asio = boost::asio;
+
+extern asio::io_context loop;
+extern std::shared_ptr<loops::pool_policy> pool;
+extern std::shared_ptr<loops::child_watcher> watcher;
+extern const pid_t pid;
+
+void serve(loops::placing_acceptor<asio::ip::tcp>& acceptor);
+
+struct session
+{
+    session(asio::ip::tcp::socket socket, loops::lease place);
+    void start();
+};
+
+#endif
