@@ -6,8 +6,8 @@
 //
 // usage: calls [calls a round, 20000 unless given]
 //
-// A flood is timed from the first call to the last completion, by the wall clock: what the two threads
-// do beside each other is not added up. "one way" has nothing to come back, and a counter to wait on.
+// What a flood costs is the CPU time of both threads from the first call to the last completion. "one way"
+// has nothing to come back, and a counter to wait on.
 
 #include <loops/async_invoke.hpp>
 #include <loops/broadcast.hpp>
@@ -107,7 +107,7 @@ int main(int argc, char* argv[])
             *pool, [] {}, [&end](const std::exception_ptr&) { end.one(); });
     });
 
-    measure::print_heading("", "a call", "wall time");
+    measure::print_heading("", "a call", "CPU time");
     for (const measure::result& it : measure::interleave(rounds, rivals))
         measure::print("", it);
     return 0;
