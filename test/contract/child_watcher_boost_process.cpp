@@ -94,7 +94,7 @@ private:
 struct taken_by_coroutine
 {
     template <class Process>
-    outcome_ptr start(loops::child_watcher& watcher, asio::io_context& loop, Process&& process)
+    outcome_ptr start(loops::child_watcher& watcher, asio::io_context& loop, Process process)
     {
         auto result = std::make_shared<outcome>();
         asio::co_spawn(loop, wait(watcher, std::move(process), result), asio::detached);

@@ -10,6 +10,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -94,10 +95,8 @@ private:
 
 inline bool all_ended(const std::vector<registration>& all)
 {
-    for (const registration& each : all)
-        if (!each.has_ended())
-            return false;
-    return true;
+    return std::all_of(
+        all.begin(), all.end(), [](const registration& each) { return each.has_ended(); });
 }
 
 } // namespace test

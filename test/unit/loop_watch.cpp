@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(a_busy_handler)
     BOOST_TEST(report.threads[0].name == "pool-0");
     BOOST_TEST(report.threads[0].on_cpu > 0);
     if (by_thread_sanitizer)
-        test::skipped("causes/a_busy_handler", report.text().c_str());
+        test::skipped("causes/a_busy_handler", report.text());
     else
         BOOST_TEST(report.text().find("\n  #0 ") != std::string::npos, report.text());
 
