@@ -18,13 +18,13 @@ function end_block()
 {
     inside = 0
     ++count
-    printf "namespace block_%d {\n", count
+    printf "namespace docs {\nnamespace block_%d {\n", count
     if (!program)
         printf "void code()\n{\n"
     printf "#line %d \"%s\"\n%s", first, FILENAME, text
     if (!program)
         printf "}\n"
-    printf "}\n"
+    printf "}\n}\n"
 }
 
 inside && /^(----|```)$/ { end_block(); next }

@@ -23,6 +23,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+// Not in the global namespace: the library's parameters would hide what is there.
+namespace docs {
+
 namespace asio = boost::asio;
 
 extern asio::io_context loop;
@@ -37,5 +40,7 @@ struct session
     session(asio::ip::tcp::socket socket, loops::lease place);
     void start();
 };
+
+} // namespace docs
 
 #endif
