@@ -258,10 +258,10 @@ BOOST_AUTO_TEST_CASE(exceptions_and_hooks_are_those_of_any_pool)
     BOOST_CHECK_THROW(pool->join(), std::runtime_error);
     BOOST_TEST(hooks == 4);
 
-    pool->start();
     int handled = 0;
     auto& loop = static_cast<loops::event_loop&>(pool->loop(0));
     loop.set_exception_handler([&](const std::exception_ptr&) { ++handled; });
+    pool->start();
     for (int i = 0; i < 3; ++i)
         asio::post(loop, [] { throw std::runtime_error("handled"); });
     BOOST_TEST(runs(loop));
