@@ -204,7 +204,7 @@ public:
     ~child_ledger()
     {
         siginfo_t info{};
-        const int found = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+        const int found = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
         BOOST_TEST((found == -1 && errno == ECHILD),
             "a child is left: " << (found == 0 ? info.si_pid : -1));
         BOOST_TEST(count_descriptors() == descriptors_);

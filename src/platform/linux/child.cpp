@@ -279,6 +279,14 @@ std::optional<child_exit> reap_child(
     return reap({pid, pidfd.get()}, 0, ec);
 }
 
+void wait_for(child_id child) noexcept
+{
+    siginfo_t info{};
+    const bool by_number = child.pidfd < 0;
+    wait_id(by_number ? static_cast<int>(P_PID) : id_is_pidfd,
+        by_number ? static_cast<int>(child.pid) : child.pidfd, info, WEXITED, nullptr);
+}
+
 std::optional<int> take_state(child_id child) noexcept
 {
     siginfo_t info{};

@@ -62,6 +62,9 @@ std::optional<child_exit> reap_child(child_id child, error_code& ec) noexcept;
 std::optional<child_exit> reap_child(
     pid_type pid, const process_birth& birth, error_code& ec) noexcept;
 
+/// Blocks until a child has ended, and takes its status, which nobody wants.
+void wait_for(child_id child) noexcept;
+
 /// Takes the report that a child was stopped or continued, as `waitpid` codes it; nothing where
 /// there is none.
 std::optional<int> take_state(child_id child) noexcept;

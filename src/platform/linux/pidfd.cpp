@@ -4,13 +4,13 @@
 #include "platform/linux/pidfd.hpp"
 
 #include "platform/fault.hpp"
-#include "platform/linux/child.hpp"
 
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 
 #include <fcntl.h>
@@ -99,6 +99,42 @@ bool is_shortage(const error_code& ec) noexcept
     return ec.category() == boost::system::system_category() &&
            (ec.value() == EMFILE || ec.value() == ENFILE || ec.value() == ENOMEM ||
                ec.value() == ENOSPC);
+}
+
+void send_signal(child_id child, int signal, error_code& ec) noexcept
+{
+    ec.clear();
+    if (child.pidfd >= 0)
+    {
+        if (injected_fault("pidfd_send_signal") ||
+            ::syscall(SYS_pidfd_send_signal, child.pidfd, signal, nullptr, 0) != 0)
+            ec = last_error();
+        return;
+    }
+    if (child.pid <= 0 || check_child(child))
+        ec = make_error_code(boost::system::errc::no_such_process);
+    else if (::kill(child.pid, signal) != 0)
+        ec = last_error();
+}
+
+void send_signal_to_group(child_id leader, int signal, error_code& ec) noexcept
+{
+    constexpr unsigned to_group = 1U << 2; // PIDFD_SIGNAL_PROCESS_GROUP
+    ec.clear();
+    if (leader.pidfd >= 0 && !injected_fault("pidfd_send_signal"))
+    {
+        if (::syscall(SYS_pidfd_send_signal, leader.pidfd, signal, nullptr, to_group) == 0)
+            return;
+        if (errno != EINVAL) // of Linux before 6.9
+        {
+            ec = last_error();
+            return;
+        }
+    }
+    if (leader.pid <= 0 || check_child(leader))
+        ec = make_error_code(boost::system::errc::no_such_process);
+    else if (::kill(-leader.pid, signal) != 0)
+        ec = last_error();
 }
 
 std::optional<int> exit_status(int pidfd) noexcept

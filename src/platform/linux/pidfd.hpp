@@ -7,6 +7,8 @@
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 
+#include "platform/linux/child.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,6 +28,14 @@ bool is_no_process(const error_code& ec) noexcept;
 
 /// Whether an error may be gone the next time, and says nothing about what the kernel can do.
 bool is_shortage(const error_code& ec) noexcept;
+
+/// Sends a signal to a child: by its pidfd, or, where there is none, to its number if it is a child that
+/// nobody has reaped. `no_such_process` where it was.
+void send_signal(child_id child, int signal, error_code& ec) noexcept;
+
+/// The same for all processes of the group that the child leads or led; without a pidfd, or before Linux 6.9,
+/// only while nobody has reaped it.
+void send_signal_to_group(child_id leader, int signal, error_code& ec) noexcept;
 
 /// How the process ended, as `waitpid` codes it, whoever took its status; nothing where it has not,
 /// or the kernel does not tell.
