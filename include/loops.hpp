@@ -41,6 +41,11 @@
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
 #include <loops/priority_executor.hpp>
+#include <loops/process/async_run.hpp>
+#include <loops/process/command.hpp>
+#include <loops/process/process_group.hpp>
+#include <loops/process/start.hpp>
+#include <loops/process/stop_ladder.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>

@@ -7,7 +7,9 @@
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 
+#include "detail/background_loop.hpp"
 #include "detail/child_registry.hpp"
+#include "detail/loop_record.hpp"
 #include "detail/thread_state.hpp"
 #include "detail/wait_service.hpp"
 
@@ -47,12 +49,31 @@ asio::any_completion_executor destination::work() const
     return asio::prefer(executor, asio::execution::outstanding_work.tracked);
 }
 
+namespace {
+
+asio::io_context* existing_loop()
+{
+    asio::io_context* const loop = try_get_running_loop();
+    return loop != nullptr ? loop : policy_of_this_thread()->existing_event_loop();
+}
+
+} // namespace
+
 wait_service* existing_service()
 {
-    asio::io_context* loop = try_get_running_loop();
-    if (loop == nullptr)
-        loop = policy_of_this_thread()->existing_event_loop();
+    asio::io_context* const loop = existing_loop();
     return loop != nullptr ? wait_service::of(*loop) : nullptr;
+}
+
+asio::io_context& loop_of(const asio::any_completion_executor& executor)
+{
+    asio::io_context* const loop = executor ? io_context_of(executor) : existing_loop();
+    if (loop == nullptr)
+        return background_loop();
+    const auto record = known_record_of(*loop);
+    if (record != nullptr && record->is_closed())
+        throw_error(error::loop_closed, "running a program on a loop that was closed");
+    return *loop;
 }
 
 wait_service& any_service()

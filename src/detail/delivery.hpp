@@ -9,6 +9,7 @@
 #include <loops/error.hpp>
 
 #include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/io_context.hpp>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -36,6 +37,10 @@ wait_service* existing_service();
 
 // The same, and the background there being none.
 wait_service& any_service();
+
+// The loop behind an executor; for an empty one that of existing_service(); else the background's. Throws
+// loop_closed.
+asio::io_context& loop_of(const asio::any_completion_executor& executor);
 
 // Completes a handler with an error, as a wait without a watcher. Not inline.
 void deliver(child_watcher::wait_handler handler, const error_code& ec);

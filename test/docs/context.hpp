@@ -7,11 +7,13 @@
 // What the code on the pages takes for granted: it is compiled, and never run.
 
 #include <loops.hpp>
+#include <loops/process/launcher.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/process/v2/process.hpp>
+#include <boost/process/v2/start_dir.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -19,7 +21,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
 

@@ -1,0 +1,112 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_SRC_PROCESS_GROUP_CORE_HPP
+#define LOOPS_SRC_PROCESS_GROUP_CORE_HPP
+
+#include <loops/child_exit.hpp>
+#include <loops/config.hpp>
+#include <loops/error.hpp>
+#include <loops/process/process_group.hpp>
+
+#include "process/ending.hpp"
+
+#include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+
+// What a process_group does, on its strand.
+class group_core : public std::enable_shared_from_this<group_core>
+{
+public:
+    using run_handler = asio::any_completion_handler<void(error_code, child_exit)>;
+    using all_handler = asio::any_completion_handler<void(error_code)>;
+
+    group_core(asio::io_context& loop, group_options options);
+    group_core(const group_core&) = delete;
+    group_core& operator=(const group_core&) = delete;
+
+    // The loop has gone with processes that lived: they are killed.
+    ~group_core();
+
+    void run(command what, run_handler handler);
+    void wait_all(all_handler handler);
+    void wait_any(run_handler handler);
+    void stop();
+
+    std::size_t alive() const noexcept { return alive_count_; }
+    std::size_t waiting() const noexcept { return waiting_count_; }
+
+private:
+    using clock = std::chrono::steady_clock;
+    using executor_type = asio::strand<asio::io_context::executor_type>;
+    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;
+
+    // A handler, and what waits for it.
+    template <class Handler>
+    struct pending
+    {
+        std::uint64_t id;
+        Handler handler;
+        asio::any_completion_executor work;
+    };
+
+    struct member
+    {
+        member(std::uint64_t number, command program, run_handler handler, const executor_type& on);
+
+        pending<run_handler> end;
+        command what;
+        stoppable_process process;
+        timer patience;
+        std::size_t next_rung = 0;
+    };
+    using members = std::list<member>;
+
+    template <class Handler>
+    void connect(const Handler& handler, std::uint64_t id);
+    template <class Handler, class... Arguments>
+    void complete(Handler handler, Arguments&&... arguments);
+    void cancel(std::uint64_t id);
+    template <class Handler, class... Arguments>
+    bool cancel_wait(std::list<pending<Handler>>& waits, std::uint64_t id, Arguments... arguments);
+
+    void start_ready();
+    error_code start(members::iterator it);
+    void on_exit(members::iterator it, const error_code& ec, const child_exit& exit);
+    void tell_end(const error_code& ec, const child_exit& exit);
+    void tell_if_idle();
+    void climb(member& it);
+    void recount() noexcept;
+
+    const executor_type executor_;
+    const asio::io_context::executor_type loop_;
+    const group_options options_;
+    const std::shared_ptr<child_watcher> watcher_;
+    members queue_;
+    members alive_;
+    std::list<pending<all_handler>> all_waits_;
+    std::list<pending<run_handler>> any_waits_;
+    std::atomic<std::uint64_t> last_id_{0};
+    std::atomic<std::size_t> alive_count_{0};
+    std::atomic<std::size_t> waiting_count_{0};
+};
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#endif
