@@ -5,7 +5,7 @@
 // the other, and the ratio to the fewest system calls that do it. The program does nothing but end. Then
 // the same in a process that holds much memory, or many open descriptors.
 //
-// usage: starts [rounds, 25 unless given] [MiB of memory, 1024] [descriptors, 5000]
+// usage: program_starts [rounds, 25 unless given] [MiB of memory, 1024] [descriptors, 5000]
 
 #include "../children/subject.hpp"
 #include "../measure.hpp"
@@ -74,7 +74,7 @@ try
     const std::size_t descriptors = argc > 3 ? std::strtoul(argv[3], nullptr, 10) : 5000;
     if (rounds < 9)
     {
-        std::fprintf(stderr, "usage: starts [rounds, 9 or more] [MiB of memory] [descriptors]\n");
+        std::fprintf(stderr, "usage: program_starts [rounds, 9 or more] [MiB of memory] [descriptors]\n");
         return 2;
     }
     measure::raise_file_limit();
@@ -101,6 +101,6 @@ try
 }
 catch (const std::exception& e)
 {
-    std::fprintf(stderr, "starts: %s\n", e.what());
+    std::fprintf(stderr, "program_starts: %s\n", e.what());
     return 1;
 }
