@@ -81,6 +81,26 @@ struct fixture
         return made;
     }
 
+    // Cancels it when it has said two lines, or one that is not a number. Gives the number.
+    int run_and_cancel(const command& what, run_options how, ended& end)
+    {
+        asio::cancellation_signal signal;
+        int number = 0;
+        int lines = 0;
+        how.on_output = [&](std::string_view line) {
+            const int said = std::atoi(std::string(line).c_str());
+            number = std::max(number, said);
+            if (++lines == 2 || (said == 0 && !line.empty()))
+                asio::post(loop, [&] { signal.emit(asio::cancellation_type::terminal); });
+        };
+        loops::async_run(what, how,
+            asio::bind_cancellation_slot(
+                signal.slot(), asio::bind_executor(loop.get_executor(), end.handler())));
+        Setup::run(loop);
+        BOOST_TEST(end.calls == 1U);
+        return number;
+    }
+
     void run(const command& what, const run_options& how, ended& end)
     {
         loops::async_run(what, how, asio::bind_executor(loop.get_executor(), end.handler()));
@@ -283,13 +303,6 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(stopped_at_the_deadline, Setup, setups)
     BOOST_TEST(gentle.ec == asio::error::timed_out);
     BOOST_TEST(gentle.result.exit.term_signal() == SIGTERM);
     BOOST_TEST((gentle.result.stopped_by == std::size_t(0)));
-    how.stop = {{SIGTERM, 10ms}, {SIGINT, 10ms}, {SIGKILL, 0ms}};
-    ended hard;
-    // An ignored signal stays so in what the shell starts.
-    f.run(shell("trap '' TERM INT; echo ready; while :; do sleep 0.01; done"), how, hard);
-    BOOST_TEST(hard.ec == asio::error::timed_out);
-    BOOST_TEST(hard.result.exit.term_signal() == SIGKILL);
-    BOOST_TEST((hard.result.stopped_by == std::size_t(2)));
     ended in_time;
     how.deadline = 100s;
     f.run(shell("exit 2"), how, in_time);
@@ -297,23 +310,35 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(stopped_at_the_deadline, Setup, setups)
     BOOST_TEST(in_time.result.exit.exit_code() == 2);
 }
 
-// With all that it has started.
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_whole_group, Setup, setups)
+// By whichever rung it takes.
+BOOST_AUTO_TEST_CASE_TEMPLATE(by_the_whole_ladder, Setup, setups)
 {
     fixture<Setup> f;
     run_options how = f.options();
-    how.deadline = 50ms;
+    how.stop = {{SIGTERM, 10ms}, {SIGINT, 10ms}, {SIGKILL, 0ms}};
     ended end;
-    // One that does not heed the signal that ends its parent.
-    f.run(shell("(trap '' TERM; sleep 100) & echo $!; wait"), how, end);
-    BOOST_TEST(end.ec == asio::error::timed_out);
-    const pid_t grandchild = std::atoi(end.result.output.c_str());
-    BOOST_REQUIRE(grandchild > 0);
-    BOOST_TEST(eventually([&] { return has_ended(grandchild); }));
+    // An ignored signal stays so in what the shell starts.
+    f.run_and_cancel(shell("trap '' TERM INT; echo ready; while :; do sleep 0.01; done"), how, end);
+    BOOST_TEST(end.ec == asio::error::operation_aborted);
+    BOOST_TEST(end.result.exit.term_signal() == SIGKILL);
+    BOOST_TEST((end.result.stopped_by == std::size_t(2)));
+}
+
+// With all that it has started: one that does not heed the signal which ends its parent.
+BOOST_AUTO_TEST_CASE_TEMPLATE(the_whole_group, Setup, setups)
+{
+    const command parent = shell("(trap '' TERM; echo; exec sleep 100) & echo $!; wait");
+    fixture<Setup> f;
+    run_options how = f.options();
+    ended end;
+    const pid_t child = f.run_and_cancel(parent, how, end);
+    BOOST_TEST(end.ec == asio::error::operation_aborted);
+    BOOST_REQUIRE(child > 0);
+    BOOST_TEST(eventually([&] { return has_ended(child); }));
     how.whole_group = false;
+    how.drain = 10ms;
     ended alone;
-    f.run(shell("(trap '' TERM; sleep 100) & echo $!; wait"), how, alone);
-    const pid_t other = std::atoi(alone.result.output.c_str());
+    const pid_t other = f.run_and_cancel(parent, how, alone);
     BOOST_REQUIRE(other > 0);
     BOOST_TEST(!has_ended(other));
     ::kill(other, SIGKILL);

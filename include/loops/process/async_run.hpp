@@ -41,8 +41,8 @@ struct run_options
     std::size_t most_output = std::size_t(1) << 20;
 
     /// Where it is set, it is called with each line of the standard output while the process runs, without the
-    /// line's end, on the executor of the handler or one that excludes it; nothing is kept then. A line longer than
-    /// most_output comes in parts.
+    /// line's end, on the loop that does the work, one call at a time; nothing is kept then. A line longer than
+    /// most_output comes in parts. What it throws leaves the loop's run, and the operation goes on.
     std::function<void(std::string_view line)> on_output;
 
     /// The same for the standard error.
