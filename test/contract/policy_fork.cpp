@@ -172,6 +172,8 @@ LOOPS_POLICY_CASE(a_scope_stays)
 // are not there to let go.
 LOOPS_POLICY_CASE(while_other_threads_use_it)
 {
+    if (test::no_fork_beside_busy_threads("while_other_threads_use_it/" + kind.name))
+        return;
     const auto policy = kind.make();
     policy->start();
     asio::io_context& selected = policy->select_event_loop();
