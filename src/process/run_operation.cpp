@@ -12,7 +12,6 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -211,25 +210,29 @@ void run_operation::wait_for(stage& it)
     }
 }
 
+// Waits, and reads when it is told: an operation that reads would have read already, on another thread of the
+// loop, when the output is given up.
 void run_operation::read(output& it)
 {
-    it.from.async_read_some(
-        asio::buffer(it.buffer), [self = shared_from_this(), &it](const error_code& ec,
-                                     std::size_t size) { self->on_read(it, ec, size); });
+    it.from.async_wait(descriptor::wait_read,
+        [self = shared_from_this(), &it](const error_code& ec) { self->on_readable(it, ec); });
 }
 
 // What the functions of options throw leaves the loop's run, as what any handler throws; there is nothing
 // left to do here after them.
-void run_operation::on_read(output& it, const error_code& ec, std::size_t size)
+void run_operation::on_readable(output& it, error_code ec)
 {
+    if (!it.from.is_open()) // given up
+        return;
+    std::size_t size = 0;
     if (!ec)
+        size = platform::read_some(it.from.native_handle(), it.buffer.data(), it.buffer.size(), ec);
+    if (size > 0 || ec == boost::system::errc::operation_would_block)
     {
         const std::string data(it.buffer.data(), size);
         read(it);
         return it.to.take(data);
     }
-    if (!it.from.is_open()) // given up
-        return;
     error_code ignored;
     it.from.close(ignored);
     asio::post(executor_, [self = shared_from_this()] { self->complete_if_done(); });

@@ -85,7 +85,7 @@ private:
     void begin();
     void wait_for(stage& it);
     void read(output& it);
-    void on_read(output& it, const error_code& ec, std::size_t size);
+    void on_readable(output& it, error_code ec);
     void write();
     void on_exit(stage& it, const error_code& ec, const child_exit& exit);
     void on_late();
