@@ -346,7 +346,9 @@ bool run_operation::give_up(output& it)
     const bool is_held = ec || rest.size() >= most_at_end;
     error_code ignored;
     it.from.close(ignored);
+    ++untold_; // somebody may be about to look whether all is done
     asio::post(executor_, [self = shared_from_this(), &it, rest = std::move(rest)] {
+        --self->untold_;
         it.to.take(rest);
         it.to.end();
     });
@@ -357,7 +359,7 @@ void run_operation::complete_if_done()
 {
     bool open = false;
     each_output([&](const output& it) { open |= it.from.is_open(); });
-    if (completed_ || open || !have_ended())
+    if (completed_ || open || untold_ > 0 || !have_ended())
         return;
     completed_ = true;
     error_code ignored;
