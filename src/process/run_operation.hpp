@@ -110,8 +110,8 @@ private:
     timer patience_; // with the ladder's present rung, and with outputs that are held open
     clock::time_point started_;
     std::size_t next_rung_ = 0;
-    error_code reason_; // why it is being stopped, or could not be started
-    error_code ec_;     // what else went wrong
+    error_code reason_;      // why it is being stopped, or could not be started
+    error_code ec_;          // what else went wrong
     std::size_t untold_ = 0; // outputs that were given up, and not handed on yet
     bool completed_ = false;
 };
