@@ -93,26 +93,25 @@ void group_core::run(command what, run_handler handler)
 
 void group_core::wait_all(all_handler handler)
 {
-    const std::uint64_t id = ++last_id_;
-    connect(handler, id);
-    auto work = work_of(handler);
-    auto fresh = std::make_shared<std::list<pending<all_handler>>>();
-    fresh->push_back({id, std::move(handler), std::move(work)});
-    asio::post(executor_, [self = shared_from_this(), fresh] {
-        self->all_waits_.splice(self->all_waits_.end(), *fresh);
-        self->tell_if_idle();
-    });
+    add_wait(std::move(handler), &group_core::all_waits_);
 }
 
 void group_core::wait_any(run_handler handler)
 {
+    add_wait(std::move(handler), &group_core::any_waits_);
+}
+
+template <class Handler>
+void group_core::add_wait(Handler handler, std::list<pending<Handler>> group_core::*waits)
+{
     const std::uint64_t id = ++last_id_;
     connect(handler, id);
     auto work = work_of(handler);
-    auto fresh = std::make_shared<std::list<pending<run_handler>>>();
+    auto fresh = std::make_shared<std::list<pending<Handler>>>();
     fresh->push_back({id, std::move(handler), std::move(work)});
-    asio::post(executor_, [self = shared_from_this(), fresh] {
-        self->any_waits_.splice(self->any_waits_.end(), *fresh);
+    asio::post(executor_, [self = shared_from_this(), fresh, waits] {
+        auto& all = (*self).*waits;
+        all.splice(all.end(), *fresh);
         self->tell_if_idle();
     });
 }

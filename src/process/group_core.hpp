@@ -78,6 +78,8 @@ private:
 
     template <class Handler>
     void connect(const Handler& handler, std::uint64_t id);
+    template <class Handler>
+    void add_wait(Handler handler, std::list<pending<Handler>> group_core::*waits);
     template <class Handler, class... Arguments>
     void complete(Handler handler, Arguments&&... arguments);
     void cancel(std::uint64_t id);

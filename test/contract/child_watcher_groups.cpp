@@ -8,6 +8,7 @@
 #include "support/child_watchers.hpp"
 #include "support/error_check.hpp"
 #include "support/latch.hpp"
+#include "support/run_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
@@ -44,24 +45,9 @@ command shell(const std::string& script)
 }
 
 template <class Setup>
-struct fixture
+struct fixture : run_fixture<Setup, loops::group_options>
 {
-    asio::io_context loop;
-    const asio::steady_timer reactor{loop}; // Asio's own descriptors
-    const child_ledger ledger;
-    const std::shared_ptr<loops::child_watcher> watcher = Setup::make();
-
-    fixture() { watcher->attach_loop(loop); }
-    ~fixture() { watcher->close(); }
-    fixture(const fixture&) = delete;
-    fixture& operator=(const fixture&) = delete;
-
-    loops::group_options options() const
-    {
-        loops::group_options made;
-        made.watcher = watcher;
-        return made;
-    }
+    using run_fixture<Setup, loops::group_options>::loop;
 
     outcome_ptr run(loops::process_group& group, const command& what)
     {

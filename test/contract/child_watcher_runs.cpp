@@ -10,6 +10,7 @@
 #include "support/error_check.hpp"
 #include "support/faults.hpp"
 #include "support/latch.hpp"
+#include "support/run_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -60,26 +61,10 @@ struct ended
     }
 };
 
-// A loop, and a watcher whose turn it is.
 template <class Setup>
-struct fixture
+struct fixture : run_fixture<Setup, run_options>
 {
-    asio::io_context loop;
-    const asio::steady_timer reactor{loop}; // Asio's own descriptors
-    const child_ledger ledger;
-    const std::shared_ptr<loops::child_watcher> watcher = Setup::make();
-
-    fixture() { watcher->attach_loop(loop); }
-    ~fixture() { watcher->close(); }
-    fixture(const fixture&) = delete;
-    fixture& operator=(const fixture&) = delete;
-
-    run_options options() const
-    {
-        run_options made;
-        made.watcher = watcher;
-        return made;
-    }
+    using run_fixture<Setup, run_options>::loop;
 
     // Cancels it when it has said two lines, or one that is not a number. Gives the number.
     int run_and_cancel(const command& what, run_options how, ended& end)
