@@ -42,8 +42,10 @@
 #include <loops/policy/wrapping_policy.hpp>
 #include <loops/priority_executor.hpp>
 #include <loops/process/async_run.hpp>
+#include <loops/process/cgroup_scope.hpp>
 #include <loops/process/command.hpp>
 #include <loops/process/process_group.hpp>
+#include <loops/process/process_tree.hpp>
 #include <loops/process/start.hpp>
 #include <loops/process/stop_ladder.hpp>
 #include <loops/run.hpp>

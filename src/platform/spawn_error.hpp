@@ -33,6 +33,8 @@ enum class spawn_call : unsigned char
     chdir,
     setup,
     execve,
+    make_cgroup, // or setting its limits
+    socket,
 };
 
 /// The category of errors that name the call which failed: `execve: No such file or directory`. They equal

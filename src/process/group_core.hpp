@@ -9,16 +9,13 @@
 #include <loops/error.hpp>
 #include <loops/process/process_group.hpp>
 
-#include "process/ending.hpp"
+#include "process/running_program.hpp"
 
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_completion_handler.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -39,9 +36,6 @@ public:
     group_core(const group_core&) = delete;
     group_core& operator=(const group_core&) = delete;
 
-    // The loop has gone with processes that lived: they are killed.
-    ~group_core();
-
     void run(command what, run_handler handler);
     void wait_all(all_handler handler);
     void wait_any(run_handler handler);
@@ -51,9 +45,7 @@ public:
     std::size_t waiting() const noexcept { return waiting_count_; }
 
 private:
-    using clock = std::chrono::steady_clock;
-    using executor_type = asio::strand<asio::io_context::executor_type>;
-    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;
+    using executor_type = running_program::executor_type;
 
     // A handler, and what waits for it.
     template <class Handler>
@@ -66,13 +58,9 @@ private:
 
     struct member
     {
-        member(std::uint64_t number, command program, run_handler handler, const executor_type& on);
-
         pending<run_handler> end;
         command what;
-        stoppable_process process;
-        timer patience;
-        std::size_t next_rung = 0;
+        std::shared_ptr<running_program> process;
     };
     using members = std::list<member>;
 
@@ -87,15 +75,14 @@ private:
     bool cancel_wait(std::list<pending<Handler>>& waits, std::uint64_t id, Arguments... arguments);
 
     void start_ready();
-    error_code start(members::iterator it);
-    void on_exit(members::iterator it, const error_code& ec, const child_exit& exit);
+    void start(members::iterator it);
+    void end(members::iterator it, const error_code& ec, const child_exit& exit);
     void tell_end(const error_code& ec, const child_exit& exit);
     void tell_if_idle();
-    void climb(member& it);
     void recount() noexcept;
 
+    asio::io_context& loop_;
     const executor_type executor_;
-    const asio::io_context::executor_type loop_;
     const group_options options_;
     const std::shared_ptr<child_watcher> watcher_;
     members queue_;

@@ -7,19 +7,16 @@
 #include <loops/policy.hpp>
 
 #include "detail/delivery.hpp"
+#include "process/ending.hpp"
 
 #include <boost/asio/append.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
-#include <csignal>
-#include <new>
 #include <string_view>
 #include <utility>
 
@@ -51,40 +48,26 @@ run_operation::output::output(
     : from(executor), to(most, std::move(on_line))
 {}
 
-run_operation::stage::stage(const executor_type& executor, const run_options& options)
-    : errors(executor, options.most_output, options.on_error)
+run_operation::stage::stage(const run_options& options, const executor_type& executor,
+    std::shared_ptr<running_program> program)
+    : process(std::move(program)), errors(executor, options.most_output, options.on_error)
 {}
 
 run_operation::run_operation(asio::io_context& loop, run_options options, run_handler handler)
-    : executor_(asio::make_strand(loop)),
+    : loop_(loop),
+      executor_(asio::make_strand(loop)),
       options_(std::move(options)),
       handler_(std::move(handler)),
       work_(tracked(executor_of(handler_))),
       input_(executor_),
       output_(executor_, options_.most_output, options_.on_output),
-      deadline_(executor_),
-      patience_(executor_)
+      deadline_(executor_)
 {}
-
-run_operation::~run_operation()
-{
-    for (stage& each : stages_)
-    {
-        if (!each.ended)
-            kill_and_reap(each.process, watcher_);
-    }
-}
 
 void run_operation::connect_cancellation()
 {
-    auto slot = asio::get_associated_cancellation_slot(handler_);
-    if (!slot.is_connected())
-        return;
-    slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
-        const auto self = weak.lock();
-        if (self && type != asio::cancellation_type::none)
-            asio::post(self->executor_, [self] { self->cancel(); });
-    });
+    detail::connect_cancellation(
+        handler_, weak_from_this(), executor_, [](run_operation& it) { it.cancel(); });
 }
 
 void run_operation::launch(const std::vector<command>& programs)
@@ -107,8 +90,9 @@ void run_operation::launch(const std::vector<command>& programs)
         platform::pipe_ends next(reason_);
         if (reason_)
             return;
-        launch(
-            stages_.emplace_back(executor_, options_), each, before.read_end(), next.write_end());
+        launch(stages_.emplace_back(options_, executor_,
+                   std::make_shared<running_program>(loop_, executor_, watcher_)),
+            each, before.read_end(), next.write_end());
         if (reason_)
             return stages_.pop_back();
         before = platform::pipe_ends(next.release_read_end());
@@ -130,11 +114,10 @@ void run_operation::launch(stage& it, command what, int from, int to)
     platform::pipe_ends errors(reason_);
     if (reason_)
         return;
-    it.process.leads_group = options_.whole_group && lead_group(what);
     what.descriptors[0] = from < 0 ? command::null_device : from;
     what.descriptors[1] = to;
     what.descriptors[2] = errors.write_end();
-    it.process.it = start_process(what, reason_);
+    it.process->start(std::move(what), options_.tree, reason_);
     if (!reason_)
         assign(it.errors, errors);
 }
@@ -168,11 +151,13 @@ void run_operation::begin()
 {
     const auto self = shared_from_this();
     for (stage& each : stages_)
-        wait_for(each);
+        each.process->watch([self, &each](const error_code& ec, const child_exit& exit) {
+            self->on_exit(each, ec, exit);
+        });
     if (reason_) // not all of them could be started
     {
-        for (const stage& each : stages_)
-            each.process.signal(SIGKILL);
+        for (stage& each : stages_)
+            each.process->kill();
     }
     else if (options_.deadline)
     {
@@ -189,25 +174,6 @@ void run_operation::begin()
     if (input_.is_open())
         write();
     complete_if_done();
-}
-
-void run_operation::wait_for(stage& it)
-{
-    try
-    {
-        watcher_->async_wait(
-            it.process.it.id(), asio::bind_executor(executor_,
-                                    [self = shared_from_this(), &it](const error_code& ec,
-                                        const child_exit& exit) { self->on_exit(it, ec, exit); }));
-    }
-    catch (const system_error& e)
-    {
-        on_exit(it, e.code(), {});
-    }
-    catch (const std::bad_alloc&)
-    {
-        on_exit(it, make_error_code(boost::system::errc::not_enough_memory), {});
-    }
 }
 
 // Waits, and reads when it is told: an operation that reads would have read already, on another thread of the
@@ -233,6 +199,8 @@ void run_operation::on_readable(output& it, error_code ec)
         read(it);
         return it.to.take(data);
     }
+    if (ec && !ec_)
+        ec_ = ec; // as Asio's, by select(), with descriptors from FD_SETSIZE on
     error_code ignored;
     it.from.close(ignored);
     asio::post(executor_, [self = shared_from_this()] { self->complete_if_done(); });
@@ -242,11 +210,12 @@ void run_operation::on_readable(output& it, error_code ec)
 void run_operation::write()
 {
     input_.async_wait(descriptor::wait_write, [self = shared_from_this()](error_code ec) {
-        if (ec || !self->input_.is_open())
+        if (!self->input_.is_open())
             return;
         const std::string& all = self->options_.input;
-        self->written_ += platform::write_some(self->input_.native_handle(),
-            all.data() + self->written_, all.size() - self->written_, ec);
+        if (!ec)
+            self->written_ += platform::write_some(self->input_.native_handle(),
+                all.data() + self->written_, all.size() - self->written_, ec);
         error_code ignored;
         if (ec || self->written_ == all.size()) // or nobody reads it any more
             self->input_.close(ignored);
@@ -257,37 +226,16 @@ void run_operation::write()
 
 void run_operation::on_exit(stage& it, const error_code& ec, const child_exit& exit)
 {
-    if (ec && ec != error::child_status_lost)
-        kill_and_reap(it.process, watcher_); // nobody waits for it any more
     it.ended = true;
     it.result.exit = exit;
+    it.result.stopped_by = it.process->rung();
     it.result.elapsed = clock::now() - started_;
     if (ec && !ec_)
         ec_ = ec;
-    if (reason_ && it.process.leads_group)
-        it.process.signal(SIGKILL); // what is left of its group
     if (!have_ended())
         return;
-    deadline_.cancel();
-    arm(options_.drain);
+    drain();
     complete_if_done();
-}
-
-void run_operation::arm(std::chrono::nanoseconds patience)
-{
-    patience_.expires_after(patience);
-    patience_.async_wait([self = shared_from_this()](const error_code& ec) {
-        if (!ec)
-            self->on_late();
-    });
-}
-
-void run_operation::on_late()
-{
-    if (have_ended())
-        give_up_outputs();
-    else
-        climb();
 }
 
 void run_operation::cancel()
@@ -303,21 +251,17 @@ void run_operation::stop_for(const error_code& reason)
     if (have_ended() || reason_)
         return;
     reason_ = reason;
-    climb();
+    for (stage& each : stages_)
+        each.process->stop(options_.stop);
 }
 
-void run_operation::climb()
+void run_operation::drain()
 {
-    const stop_rung& rung = options_.stop[next_rung_];
-    for (stage& each : stages_)
-    {
-        if (each.ended)
-            continue;
-        each.process.signal(rung.signal);
-        each.result.stopped_by = next_rung_;
-    }
-    if (++next_rung_ < options_.stop.size())
-        arm(rung.patience);
+    deadline_.expires_after(options_.drain);
+    deadline_.async_wait([self = shared_from_this()](const error_code& ec) {
+        if (!ec)
+            self->give_up_outputs();
+    });
 }
 
 void run_operation::give_up_outputs()
@@ -365,7 +309,6 @@ void run_operation::complete_if_done()
     error_code ignored;
     input_.close(ignored);
     deadline_.cancel();
-    patience_.cancel();
     std::vector<run_result> results;
     for (stage& each : stages_)
     {

@@ -10,8 +10,8 @@
 #include <loops/process/async_run.hpp>
 
 #include "platform/posix/stream_ends.hpp"
-#include "process/ending.hpp"
 #include "process/output_sink.hpp"
+#include "process/running_program.hpp"
 
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -39,9 +39,6 @@ public:
     run_operation(const run_operation&) = delete;
     run_operation& operator=(const run_operation&) = delete;
 
-    // Where it was not completed, its loop has gone: the processes are killed.
-    ~run_operation();
-
     void connect_cancellation();
 
     // Starts the processes, the first one that cannot be started excepted.
@@ -67,9 +64,10 @@ private:
 
     struct stage
     {
-        stage(const executor_type& executor, const run_options& options);
+        stage(const run_options& options, const executor_type& executor,
+            std::shared_ptr<running_program> program);
 
-        stoppable_process process;
+        std::shared_ptr<running_program> process;
         bool ended = false;
         output errors;
         run_result result;
@@ -83,20 +81,18 @@ private:
     void each_output(Function function);
 
     void begin();
-    void wait_for(stage& it);
     void read(output& it);
     void on_readable(output& it, error_code ec);
     void write();
     void on_exit(stage& it, const error_code& ec, const child_exit& exit);
-    void on_late();
     void cancel();
     void stop_for(const error_code& reason);
-    void climb();
-    void arm(std::chrono::nanoseconds patience);
+    void drain();
     void give_up_outputs();
     bool give_up(output& it);
     void complete_if_done();
 
+    asio::io_context& loop_;
     const executor_type executor_;
     run_options options_;
     run_handler handler_;
@@ -105,11 +101,9 @@ private:
     std::deque<stage> stages_;
     descriptor input_;
     std::size_t written_ = 0;
-    output output_; // the last stage's
-    timer deadline_;
-    timer patience_; // with the ladder's present rung, and with outputs that are held open
+    output output_;  // the last stage's
+    timer deadline_; // of the processes, and then of the outputs that are held open
     clock::time_point started_;
-    std::size_t next_rung_ = 0;
     error_code reason_;      // why it is being stopped, or could not be started
     error_code ec_;          // what else went wrong
     std::size_t untold_ = 0; // outputs that were given up, and not handed on yet

@@ -3,6 +3,7 @@
 
 #define BOOST_TEST_MODULE child_watcher_runs
 
+#include <loops/backend.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/process/async_run.hpp>
 
@@ -320,7 +321,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_whole_group, Setup, setups)
     BOOST_TEST(end.ec == asio::error::operation_aborted);
     BOOST_REQUIRE(child > 0);
     BOOST_TEST(eventually([&] { return has_ended(child); }));
-    how.whole_group = false;
+    how.tree.kind = loops::process_tree::process;
     how.drain = 10ms;
     ended alone;
     const pid_t other = f.run_and_cancel(parent, how, alone);
@@ -511,7 +512,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_pipeline, Setup, setups)
 BOOST_AUTO_TEST_CASE_TEMPLATE(many_at_a_time, Setup, setups)
 {
     fixture<Setup> f;
-    std::vector<ended> all(rounds(50));
+    // Each has three descriptors, of which Asio's reactor by select() takes those below 1,024.
+    const std::size_t most = loops::backend() == loops::backend_type::select ? 200 : 1000;
+    std::vector<ended> all(std::min(rounds(50), most));
     for (std::size_t i = 0; i < all.size(); ++i)
         loops::async_run(
             shell("cat; exit " + std::to_string(i % 200)),

@@ -3,6 +3,7 @@
 
 #define BOOST_TEST_MODULE start_program
 
+#include <loops/process/cgroup_scope.hpp>
 #include <loops/process/start.hpp>
 
 #include "support/arguments.hpp"
@@ -424,19 +425,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_parents_death, Way, ways)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_cgroup, Way, ways)
 {
-    const std::string folder = "/sys/fs/cgroup/loops-test-" + std::to_string(::getpid());
-    if (::access("/sys/fs/cgroup/cgroup.procs", W_OK) != 0 || ::mkdir(folder.c_str(), 0755) != 0)
-        return skipped("start_program/a_cgroup", "no cgroup can be made here");
+    if (const auto why = loops::cgroup_scope::why_unsupported())
+        return skipped("start_program/a_cgroup", *why);
     const Way way;
-    {
-        const child_ledger ledger;
-        command what(helper());
-        what.cgroup = folder;
-        BOOST_TEST(run(what)["cgroup"].find("loops-test-") != std::string::npos);
-    }
-    BOOST_TEST(::rmdir(folder.c_str()) == 0);
     command what(helper());
-    what.cgroup = folder;
+    {
+        const loops::cgroup_scope scope;
+        const child_ledger ledger;
+        what.cgroup = scope.folder();
+        const std::string name = scope.folder().substr(scope.folder().rfind('/'));
+        BOOST_TEST(run(what)["cgroup"].find(name) != std::string::npos);
+    }
     BOOST_TEST(names(refusal<Way>(what), "open"));
 }
 

@@ -8,6 +8,7 @@
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 #include <loops/process/command.hpp>
+#include <loops/process/process_tree.hpp>
 #include <loops/process/stop_ladder.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -54,9 +55,8 @@ struct run_options
     /// How it is stopped, by the deadline or by cancellation.
     stop_ladder stop = default_stop_ladder();
 
-    /// Whether the process leads a group of its own, which is stopped with it: what is left of the group when
-    /// a stopped process has ended is killed. The command's `process_group` goes before this.
-    bool whole_group = true;
+    /// What is stopped with the process. The command's `process_group` goes before its group.
+    tree_options tree;
 
     /// How long the output is read after the end of the process, where another one still holds it open.
     std::chrono::nanoseconds drain = std::chrono::milliseconds(100);

@@ -8,6 +8,7 @@
 #include <loops/config.hpp>
 #include <loops/error.hpp>
 #include <loops/process/command.hpp>
+#include <loops/process/process_tree.hpp>
 #include <loops/process/stop_ladder.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -34,6 +35,8 @@ struct group_options
     std::size_t most_alive = 0;
     /// What each process may use, beside the limits of its command: those of a command that come later win.
     std::vector<resource_limit> limits;
+    /// What each process is stopped with, and what those may use together.
+    tree_options tree;
     /// How a process is stopped.
     stop_ladder stop = default_stop_ladder();
     /// What waits for the processes; null: the policy's watcher.
@@ -64,8 +67,7 @@ public:
 
     /// Starts a command when it is its turn, and waits for the end of its process.
     ///
-    /// @param what The command. It leads a process group of its own unless it says otherwise, so that what it
-    /// starts is stopped with it.
+    /// @param what The command. Its `process_group` goes before that of group_options::tree.
     /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
     /// associated executor, else on the group's loop.
     ///

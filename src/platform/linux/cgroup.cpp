@@ -3,9 +3,24 @@
 
 #include "platform/linux/cgroup.hpp"
 
+#include "platform/fault.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <optional>
+#include <sstream>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -30,6 +45,27 @@ std::optional<std::string> cgroup_path(const std::string& controller)
     return std::nullopt;
 }
 
+error_code last_error() noexcept
+{
+    return error_code(errno, boost::system::system_category());
+}
+
+// Where the hierarchy of version 2 is mounted; empty: nowhere. Fields as in proc(5): the fifth is the place,
+// the type comes after a lone hyphen.
+std::string unified_mount()
+{
+    std::ifstream mounts("/proc/self/mountinfo");
+    for (std::string line; std::getline(mounts, line);)
+    {
+        std::istringstream text(line);
+        const std::vector<std::string> fields{std::istream_iterator<std::string>(text), {}};
+        const auto hyphen = std::find(fields.begin(), fields.end(), "-");
+        if (fields.size() > 5 && std::distance(hyphen, fields.end()) > 1 && hyphen[1] == "cgroup2")
+            return fields[4];
+    }
+    return {};
+}
+
 } // namespace
 
 void each_cpu_group(const std::function<void(const std::string& folder)>& visit)
@@ -47,6 +83,79 @@ void each_cpu_group(const std::function<void(const std::string& folder)>& visit)
             path->resize(path->rfind('/'));
         }
     }
+}
+
+std::string own_cgroup()
+{
+    const std::string mount = unified_mount();
+    const auto path = cgroup_path({});
+    if (mount.empty() || !path)
+        return {};
+    return *path == "/" ? mount : mount + *path;
+}
+
+std::string make_cgroup(const std::string& parent, error_code& ec)
+{
+    static std::atomic<unsigned> count{0};
+    constexpr int most_tries = 1000; // names that a process with our number left
+    for (int tried = 0; tried != most_tries; ++tried)
+    {
+        std::string folder =
+            parent + "/loops-" + std::to_string(::getpid()) + '-' + std::to_string(++count);
+        if (!injected_fault("mkdir") && ::mkdir(folder.c_str(), 0755) == 0)
+        {
+            ec.clear();
+            return folder;
+        }
+        ec = last_error();
+        if (errno != EEXIST)
+            break;
+    }
+    return {};
+}
+
+void remove_cgroup(const std::string& folder, error_code& ec) noexcept
+{
+    ec = ::rmdir(folder.c_str()) == 0 ? error_code() : last_error();
+}
+
+void write_cgroup(
+    const std::string& folder, const char* file, const std::string& text, error_code& ec) noexcept
+{
+    ec.clear();
+    const int at = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int fd = at < 0 ? -1 : ::openat(at, file, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || ::write(fd, text.data(), text.size()) < 0)
+        ec = last_error();
+    for (const int each : {at, fd})
+    {
+        if (each >= 0)
+            ::close(each);
+    }
+}
+
+int open_cgroup_events(const std::string& folder, error_code& ec) noexcept
+{
+    const int at = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int fd = at < 0 ? -1 : ::openat(at, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    ec = fd < 0 ? last_error() : error_code();
+    if (at >= 0)
+        ::close(at);
+    return fd;
+}
+
+bool is_populated(int events) noexcept
+{
+    std::array<char, 256> text{};
+    const ::ssize_t size = ::pread(events, text.data(), text.size(), 0);
+    const std::string_view read(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    return read.find("populated 1") != std::string_view::npos;
+}
+
+void wait_for_cgroup_event(int events, std::chrono::milliseconds most) noexcept
+{
+    ::pollfd it{events, POLLPRI, 0};
+    ::poll(&it, 1, static_cast<int>(most.count()));
 }
 
 } // namespace platform

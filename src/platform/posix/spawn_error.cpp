@@ -38,6 +38,8 @@ const char* name_of(spawn_call call) noexcept
     case spawn_call::chdir: return "chdir";
     case spawn_call::setup: return "an initializer";
     case spawn_call::execve: return "execve";
+    case spawn_call::make_cgroup: return "making a cgroup";
+    case spawn_call::socket: return "making a socket for notifications";
     }
     return "an unknown call";
 }

@@ -82,9 +82,12 @@ int main(int count, char** arguments)
     int signal = 0;
     ::prctl(PR_GET_PDEATHSIG, &signal);
     say("death", signal);
-    std::string cgroup;
-    std::getline(std::ifstream("/proc/self/cgroup"), cgroup);
-    say("cgroup", cgroup);
+    std::ifstream cgroups("/proc/self/cgroup");
+    for (std::string line; std::getline(cgroups, line);)
+    {
+        if (line.rfind("0::", 0) == 0) // version 2's
+            say("cgroup", line);
+    }
     for (char** each = environ; *each != nullptr; ++each)
         say("environment", *each);
     return count > 1 ? std::atoi(arguments[1]) : 0;
