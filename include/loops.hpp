@@ -48,6 +48,7 @@
 #include <loops/process/process_tree.hpp>
 #include <loops/process/start.hpp>
 #include <loops/process/stop_ladder.hpp>
+#include <loops/process/supervisor.hpp>
 #include <loops/run.hpp>
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>

@@ -24,7 +24,7 @@ public:
         case error::no_current_event_loop:
             return "no current event loop for this thread; set one with set_event_loop()";
         case error::no_running_event_loop: return "no event loop is running on this thread";
-        case error::already_running: return "the event loop is running already";
+        case error::already_running: return "it is running already";
         case error::loop_closed: return "the event loop is closed";
         case error::policy_closed: return "the event loop policy is closed or draining";
         case error::backend_unavailable: return "this build does not hold that Asio backend";
@@ -34,6 +34,9 @@ public:
         case error::child_status_lost: return "the child's exit status was lost to somebody else";
         case error::watcher_inactive: return "the child watcher is not attached to a loop";
         case error::watcher_closed: return "the child watcher is closed";
+        case error::restart_limit: return "the workers had to be restarted too often";
+        case error::worker_failed: return "a worker's new process failed before it was ready";
+        case error::supervisor_not_running: return "the supervisor does not run";
         }
         return "unknown loops error";
     }

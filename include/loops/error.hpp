@@ -28,7 +28,7 @@ enum class error
     no_current_event_loop = 1,
     /// No loop is running on the calling thread, or none that could deliver a wait.
     no_running_event_loop,
-    /// The loop, or the policy's set of threads, is running already.
+    /// The loop, the policy's set of threads, or the supervisor, is running already.
     already_running,
     /// The loop was closed.
     loop_closed,
@@ -48,6 +48,12 @@ enum class error
     watcher_inactive,
     /// The watcher was closed.
     watcher_closed,
+    /// A supervisor's workers had to be restarted too often.
+    restart_limit,
+    /// A worker's new process could not be started, or has ended, or was not ready in time.
+    worker_failed,
+    /// The supervisor does not run.
+    supervisor_not_running,
 };
 
 /// The category of @ref error. There is one object in a process. Thread safe.
