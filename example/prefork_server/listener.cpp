@@ -32,9 +32,11 @@ tcp::acceptor take_over(asio::io_context& loop, descriptor listening)
 } // namespace
 
 listener::listener(asio::io_context& loop, descriptor listening,
-    std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions)
+    std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions,
+    std::function<void()> on_accepting)
     : content_(std::move(content)),
       sessions_(std::move(sessions)),
+      on_accepting_(std::move(on_accepting)),
       acceptor_(take_over(loop, std::move(listening))),
       timer_(asio::make_strand(loop))
 {}
@@ -52,6 +54,7 @@ void listener::begin()
     {
         release_stop_signals();
         accept();
+        on_accepting_();
         return;
     }
     timer_.expires_after(std::chrono::milliseconds(1));

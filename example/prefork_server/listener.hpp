@@ -17,6 +17,7 @@
 #include <boost/asio/wait_traits.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 namespace prefork {
@@ -26,8 +27,10 @@ class listener : public std::enable_shared_from_this<listener>
 {
 public:
     /// @param loop The loop to accept on.
+    /// @param on_accepting Called once, when it begins to.
     listener(boost::asio::io_context& loop, descriptor listening,
-        std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions);
+        std::shared_ptr<const site> content, std::shared_ptr<session_list> sessions,
+        std::function<void()> on_accepting);
 
     /// Begins to accept, as soon as a signal to stop would be heeded.
     void start();
@@ -43,6 +46,7 @@ private:
 
     const std::shared_ptr<const site> content_;
     const std::shared_ptr<session_list> sessions_;
+    const std::function<void()> on_accepting_;
     loops::placing_acceptor<boost::asio::ip::tcp, loops::on_strand> acceptor_;
     boost::asio::basic_waitable_timer<std::chrono::steady_clock,
         boost::asio::wait_traits<std::chrono::steady_clock>, session_executor>

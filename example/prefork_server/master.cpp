@@ -7,22 +7,22 @@
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/process/supervisor.hpp>
 #include <loops/run.hpp>
 
 #include "print.hpp"
-#include "restart_delay.hpp"
 #include "scoreboard.hpp"
 #include "watchers.hpp"
-#include "worker_process.hpp"
+#include "worker_start.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -74,195 +74,165 @@ private:
     descriptor fd_;
 };
 
+loops::supervisor_options supervisor_of(const options& from)
+{
+    loops::supervisor_options made;
+    made.ready = loops::readiness::descriptor;
+    made.ready_descriptor = ready_descriptor;
+    made.backoff.first = std::chrono::milliseconds(50);
+    made.backoff.longest = std::chrono::seconds(5);
+    made.backoff.steady = std::chrono::seconds(1);
+    // The workers keep the grace themselves; the second is for one that does not.
+    made.stop = {{SIGTERM, from.grace + std::chrono::seconds(1)}, {SIGKILL, {}}};
+    return made;
+}
+
 // All of it happens on one loop, run by the main thread, which also starts the workers.
 class master
 {
 public:
     master(asio::io_context& loop, const options& from)
         : from_(from),
-          work_(loop.get_executor()),
-          signals_(loop, SIGINT, SIGTERM),
-          deadline_(loop),
-          watcher_(loops::get_child_watcher()),
-          port_(std::in_place, from.port)
+          signals_(loop, SIGINT, SIGTERM, SIGHUP),
+          port_(std::in_place, from.port),
+          commands_(from, port_->fd(), page_.fd()),
+          workers_(
+              loop, [this](std::size_t index) { return command_of(index); }, from.workers,
+              with_changes(supervisor_of(from)))
     {
-        starter_.emplace(from, port_->fd(), page_.fd());
         page_->master = ::getpid();
         page_->started_ms = monotonic_ms();
         page_->workers = from.workers;
-        page_->set_watcher(watcher_->name());
-        for (unsigned index = 0; index != from.workers; ++index)
-            workers_.push_back(std::make_unique<worker>(loop));
+        page_->set_watcher(loops::get_child_watcher()->name());
+        ended_.resize(from.workers);
     }
 
     void start()
     {
         wait_for_signal();
-        for (unsigned index = 0; index != from_.workers; ++index)
-            start_worker(index);
-        announce();
+        workers_.async_run([this](const error_code& ec) {
+            failed_ |= ec.failed();
+            signals_.cancel();
+        });
+        workers_.async_wait_ready([this](const error_code& ec) {
+            if (!ec)
+                announce();
+        });
     }
 
     // Whether a worker could not stop as it should.
     bool failed() const { return failed_; }
 
 private:
-    struct worker
+    loops::supervisor_options with_changes(loops::supervisor_options made)
     {
-        explicit worker(asio::io_context& loop) : timer(loop) {}
+        made.on_change = [this](std::size_t index) { changed(index); };
+        return made;
+    }
 
-        worker_process process;
-        bool alive = false;
-        restart_delay delay;
-        asio::steady_timer timer;
-    };
+    // In the slot that the present process does not have.
+    loops::command command_of(std::size_t index) const
+    {
+        return commands_.make(static_cast<unsigned>(index), 1 - page_->rows[index].current);
+    }
 
     void announce() const
     {
         const std::string address = "http://127.0.0.1:" + std::to_string(port_->number()) + '/';
         std::cout << "prefork_server: policy " << from_.policy << ", " << from_.workers
                   << (from_.workers == 1 ? " worker" : " workers") << ", watcher "
-                  << watcher_->name() << '\n'
+                  << page_->watcher.data() << '\n'
                   << "Open   " << address << "  or  " << address << "status\n"
+                  << "Renew  the workers, one by one: kill -HUP " << ::getpid() << '\n'
                   << "Stop   by Ctrl-C, or: kill " << ::getpid() << std::endl;
     }
 
     void wait_for_signal()
     {
-        signals_.async_wait([this](const error_code& ec, int) {
+        signals_.async_wait([this](const error_code& ec, int number) {
             if (ec)
                 return;
-            if (stopping_)
-                kill_all();
-            else
+            if (number == SIGHUP)
+                renew();
+            else if (port_)
                 stop();
+            else
+                workers_.kill();
             wait_for_signal();
         });
     }
 
-    void start_worker(unsigned index)
+    void renew()
     {
-        worker& it = *workers_[index];
-        worker_slot& slot = page_->slots[index];
-        slot.requests = 0;
-        slot.connections = 0;
-        slot.started_ms = monotonic_ms();
-        try
-        {
-            it.process = starter_->start(index);
-        }
-        catch (const boost::system::system_error& e)
-        {
-            print_line(std::cerr, e.what());
-            restart_later(index);
-            return;
-        }
-        it.alive = true;
-        slot.pid = it.process.pid();
-        watcher_->async_wait(
-            it.process.pid(), [this, index](const error_code& ec, const loops::child_exit& how) {
-                ended(index, ec, how);
-            });
-    }
-
-    void ended(unsigned index, const error_code& ec, const loops::child_exit& how)
-    {
-        worker& it = *workers_[index];
-        it.alive = false;
-        page_->slots[index].pid = 0;
-        if (stopping_)
-        {
-            if (how.exited() && how.exit_code() != 0)
-            {
-                failed_ = true;
-                print_line(std::cerr,
-                    "worker " + std::to_string(it.process.pid()) + ' ' + describe(ec, how));
-            }
-            finish_if_done();
-            return;
-        }
-        print_line(std::cerr, "worker " + std::to_string(it.process.pid()) + ' ' +
-                                  describe(ec, how) + "; replacing it");
-        restart_later(index);
-    }
-
-    static std::string describe(const error_code& ec, const loops::child_exit& how)
-    {
-        if (ec)
-            return "has ended: " + ec.message();
-        if (how.signaled())
-            return "was killed by signal " + std::to_string(how.term_signal());
-        return "ended with status " + std::to_string(how.exit_code());
-    }
-
-    void restart_later(unsigned index)
-    {
-        worker& it = *workers_[index];
-        worker_slot& slot = page_->slots[index];
-        const std::chrono::milliseconds lived(monotonic_ms() - slot.started_ms);
-        it.timer.expires_after(it.delay.after(lived));
-        it.timer.async_wait([this, index](const error_code& ec) {
-            if (ec || stopping_)
-                return;
-            ++page_->slots[index].restarts;
-            start_worker(index);
+        workers_.async_restart([](const error_code& ec) {
+            print_line(std::cerr, ec ? "the workers are not all new: " + ec.message()
+                                     : std::string("all workers are new"));
         });
     }
 
     void stop()
     {
-        stopping_ = true;
         port_.reset();
-        starter_.reset();
-        for (const auto& each : workers_)
-        {
-            each->timer.cancel();
-            if (each->alive)
-                each->process.signal(SIGTERM);
-        }
-        // The workers keep the grace themselves; this is for one that does not.
-        deadline_.expires_after(from_.grace + std::chrono::seconds(1));
-        deadline_.async_wait([this](const error_code& ec) {
-            if (!ec)
-                kill_all();
-        });
-        finish_if_done();
+        workers_.stop();
     }
 
-    void kill_all()
+    void changed(std::size_t index)
     {
-        for (const auto& each : workers_)
+        const loops::worker_status now = workers_.status(index);
+        worker_row& row = page_->rows[index];
+        row.restarts = static_cast<std::uint32_t>(now.restarts);
+        for (unsigned slot = 0; slot != row.slots.size(); ++slot)
         {
-            if (!each->alive)
-                continue;
-            print_line(std::cerr, "killing worker " + std::to_string(each->process.pid()));
-            each->process.signal(SIGKILL);
+            if (now.pid != 0 && row.slots[slot].pid == now.pid)
+                row.current = slot;
         }
+        if (now.pid == 0)
+            row.now().pid = 0;
+        tell_end(index, now);
     }
 
-    void finish_if_done()
+    // What a worker that was asked to end does is nothing to tell, unless it failed.
+    void tell_end(std::size_t index, const loops::worker_status& now)
     {
-        for (const auto& each : workers_)
+        end& before = ended_[index];
+        const std::string who = "worker " + std::to_string(index);
+        if (now.last_exit.pid() != before.pid)
         {
-            if (each->alive)
-                return;
+            const bool failed_to_stop = !port_ && now.last_exit.exit_code() != 0;
+            if (failed_to_stop || now.failures != before.failures ||
+                now.state == loops::worker_state::backing_off)
+                print_line(std::cerr, who + ' ' + describe(now.last_exit));
+            failed_ |= failed_to_stop;
         }
-        deadline_.cancel();
-        signals_.cancel();
-        work_.reset();
+        else if (now.failures != before.failures)
+        {
+            print_line(std::cerr, who + ": " + now.last_error.message());
+        }
+        before = {now.last_exit.pid(), now.failures};
     }
+
+    static std::string describe(const loops::child_exit& how)
+    {
+        const std::string which = '(' + std::to_string(how.pid()) + ") ";
+        if (how.signaled())
+            return which + "was killed by signal " + std::to_string(how.term_signal());
+        return which + "ended with status " + std::to_string(how.exit_code());
+    }
+
+    struct end
+    {
+        loops::pid_type pid = 0;
+        std::uint64_t failures = 0;
+    };
 
     const options& from_;
-    asio::executor_work_guard<asio::io_context::executor_type> work_;
     asio::signal_set signals_;
-    asio::steady_timer deadline_;
-    const std::shared_ptr<loops::child_watcher> watcher_;
     shared_scoreboard page_;
-    std::optional<shared_port> port_;
-    std::optional<worker_starter> starter_;
-    std::vector<std::unique_ptr<worker>> workers_;
-    bool stopping_ = false;
+    std::optional<shared_port> port_; // until it is told to stop
+    worker_commands commands_;
+    std::vector<end> ended_;
     bool failed_ = false;
+    loops::supervisor workers_;
 };
 
 } // namespace

@@ -48,6 +48,7 @@ po::options_description all_options()
     po::options_description all = public_options();
     all.add_options()                        //
         ("worker", po::value<std::string>()) //
+        ("slot", po::value<std::string>())   //
         ("master", po::value<std::string>());
     return all;
 }
@@ -149,10 +150,10 @@ options parse_options(int argc, const char* const* argv)
     if (given.count("worker") != 0)
     {
         constexpr unsigned any_pid = std::numeric_limits<int>::max();
-        if (given.count("master") == 0)
+        if (given.count("master") == 0 || given.count("slot") == 0)
             throw usage_error("option '--worker' is the master's to give");
         made.worker = worker_role{number(given, "worker", 0, scoreboard::max_workers - 1),
-            static_cast<int>(number(given, "master", 1, any_pid))};
+            number(given, "slot", 0, 1), static_cast<int>(number(given, "master", 1, any_pid))};
     }
     return made;
 }

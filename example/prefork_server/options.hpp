@@ -16,6 +16,8 @@ namespace prefork {
 struct worker_role
 {
     unsigned index = 0;
+    /// Which of the worker's slots on the scoreboard is its process's.
+    unsigned slot = 0;
     /// The master's pid, so that a worker notices if that died before it could ask to be told.
     int master = 0;
 };

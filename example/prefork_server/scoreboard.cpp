@@ -28,10 +28,10 @@ void scoreboard::set_watcher(std::string_view name) noexcept
 bool scoreboard::is_ahead(unsigned index) const noexcept
 {
     constexpr std::int64_t slack = 2;
-    const std::int64_t own = slots[index].connections;
+    const std::int64_t own = rows[index].now().connections;
     for (unsigned other = 0; other != workers; ++other)
     {
-        const worker_slot& it = slots[other];
+        const worker_slot& it = rows[other].now();
         if (other != index && it.pid != 0 && it.connections + slack < own)
             return true;
     }

@@ -17,15 +17,25 @@ namespace prefork {
 /// Milliseconds of a clock that all processes share.
 std::int64_t monotonic_ms() noexcept;
 
-/// What everybody may know of one worker. The worker counts, the master writes the rest.
+/// What everybody may know of a worker's process, which writes it.
 struct worker_slot
 {
-    /// 0 while there is none.
     std::atomic<std::int32_t> pid;
-    std::atomic<std::uint32_t> restarts;
     std::atomic<std::int64_t> started_ms;
     std::atomic<std::uint64_t> requests;
     std::atomic<std::int64_t> connections;
+};
+
+/// What everybody may know of a worker. The master writes it.
+struct worker_row
+{
+    std::atomic<std::uint32_t> restarts;
+    /// Which slot is that of the process that serves; the other one is for its successor.
+    std::atomic<std::uint32_t> current;
+    std::array<worker_slot, 2> slots;
+
+    worker_slot& now() noexcept { return slots[current]; }
+    const worker_slot& now() const noexcept { return slots[current]; }
 };
 
 /// One page that master and workers share; all of it readable at any time, by anybody.
@@ -38,7 +48,7 @@ struct scoreboard
     std::atomic<std::int32_t> master;
     std::atomic<std::int64_t> started_ms;
     std::atomic<std::uint32_t> workers;
-    std::array<worker_slot, max_workers> slots;
+    std::array<worker_row, max_workers> rows;
     /// Written before the first worker starts.
     std::array<char, 32> watcher;
 

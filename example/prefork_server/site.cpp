@@ -67,10 +67,11 @@ void fill(response& it, http::status status, const char* type, std::string body)
     it.body() = std::move(body);
 }
 
-json::object describe(const worker_slot& slot, std::int64_t now)
+json::object describe(const worker_row& row, std::int64_t now)
 {
+    const worker_slot& slot = row.now();
     const std::int32_t pid = slot.pid;
-    return {{"pid", pid}, {"restarts", slot.restarts.load()},
+    return {{"pid", pid}, {"restarts", row.restarts.load()},
         {"uptime_ms", pid == 0 ? 0 : now - slot.started_ms}, {"requests", slot.requests.load()},
         {"connections", slot.connections.load()}};
 }
@@ -91,12 +92,12 @@ json::object describe(std::size_t index, asio::io_context& loop)
 } // namespace
 
 site::site(loops::event_loop_policy& policy, std::string description,
-    std::shared_ptr<const shared_scoreboard> page, unsigned worker)
+    std::shared_ptr<const shared_scoreboard> page, const worker_role& role)
     : policy_(policy.name()),
       description_(std::move(description)),
       page_(std::move(page)),
-      worker_(worker),
-      slot_((*page_)->slots[worker]),
+      worker_(role.index),
+      slot_((*page_)->rows[role.index].slots[role.slot]),
       pid_(std::to_string(::getpid())),
       loops_(loops_of(policy))
 {}
@@ -165,7 +166,7 @@ std::string site::status() const
     json::array workers;
     const unsigned count = page.workers;
     for (unsigned index = 0; index != count; ++index)
-        workers.push_back(describe(page.slots[index], now));
+        workers.push_back(describe(page.rows[index], now));
 
     json::object all{
         {"worker", {{"index", worker_}, {"pid", ::getpid()}}},

@@ -7,6 +7,7 @@
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 
+#include "options.hpp"
 #include "scoreboard.hpp"
 
 #include <boost/beast/http/message.hpp>
@@ -28,12 +29,12 @@ public:
     /// @param policy Whose loops to tell of; it must not be closed while this is asked.
     /// @param description The policy as the command line has it.
     site(loops::event_loop_policy& policy, std::string description,
-        std::shared_ptr<const shared_scoreboard> page, unsigned worker);
+        std::shared_ptr<const shared_scoreboard> page, const worker_role& role);
 
     /// Answers a request. The answer says which worker gave it, in the field `X-Worker-Pid`.
     response answer(const request& asked) const;
 
-    /// The worker's own line of the scoreboard.
+    /// The worker's own slot of the scoreboard.
     worker_slot& slot() const noexcept { return slot_; }
 
     /// Whether another worker should have the next connection.

@@ -68,6 +68,7 @@ BOOST_AUTO_TEST_CASE(bad_options_are_one_line_and_status_2)
     check_one_line({"--grace", "-3"}, "--grace");
     check_one_line({"--worker", "0"}, "--worker");
     check_one_line({"--worker", "0", "--master", "1"}, "--worker");
+    check_one_line({"--worker", "0", "--slot", "0", "--master", "1"}, "--worker");
     check_one_line({"more"}, "--help");
 }
 
@@ -271,6 +272,40 @@ BOOST_AUTO_TEST_CASE(worker_that_is_asked_to_stop_is_replaced_too)
         return now.restarts == 1 && now.pid != 0 && now.pid != old;
     }));
     BOOST_TEST(one.stop() == 0);
+    BOOST_TEST(!have_children());
+}
+
+// Whoever is connected to a worker that is replaced may have to connect anew; nobody else notices.
+BOOST_AUTO_TEST_CASE(sighup_renews_the_workers)
+{
+    server one({"--workers", "3", "--policy", "pool:2"});
+    const std::vector<worker_line> before = one.workers();
+    death_list replaced;
+    load users(one.port(), replaced);
+    BOOST_TEST_REQUIRE(eventually([&] { return users.requests() > 50; }));
+
+    for (const worker_line& each : before)
+        replaced.add(each.pid);
+    BOOST_TEST_REQUIRE(::kill(one.its_process().pid(), SIGHUP) == 0);
+    BOOST_TEST_REQUIRE(eventually([&] {
+        const std::vector<worker_line> now = one.workers();
+        bool all = true;
+        for (std::size_t i = 0; i != now.size(); ++i)
+        {
+            replaced.add(before[i].pid); // it may be just now
+            all = all && now[i].pid != 0 && now[i].pid != before[i].pid && !exists(before[i].pid);
+        }
+        return all;
+    }));
+    for (const worker_line& each : one.workers())
+        BOOST_TEST(each.restarts == 0);
+    const int until = users.requests() + 100;
+    BOOST_TEST_REQUIRE(eventually([&] { return users.requests() > until; }));
+    users.stop();
+    for (const std::string& each : users.failures())
+        BOOST_ERROR(each);
+    BOOST_TEST(one.stop() == 0);
+    BOOST_TEST(one.its_process().read_errors().find("all workers are new") != std::string::npos);
     BOOST_TEST(!have_children());
 }
 
