@@ -3,6 +3,7 @@
 
 #include <loops/process/cgroup_scope.hpp>
 
+#include "detail/fork.hpp"
 #include "platform/linux/cgroup.hpp"
 #include "platform/linux/pidfd.hpp"
 #include "process/ending.hpp"
@@ -121,6 +122,7 @@ std::optional<std::string> cgroup_scope::why_unsupported(const std::string& pare
 }
 
 cgroup_scope::cgroup_scope(const cgroup_limits& limits, const std::string& parent)
+    : generation_(detail::fork_generation())
 {
     const std::string within = parent.empty() ? platform::own_cgroup() : parent;
     if (within.empty())
@@ -150,13 +152,19 @@ cgroup_scope::cgroup_scope(const cgroup_limits& limits, const std::string& paren
 
 cgroup_scope::~cgroup_scope()
 {
+    if (generation_ == detail::fork_generation())
+        remove();
+    platform::close_descriptor(events_);
+}
+
+void cgroup_scope::remove() const noexcept
+{
     error_code ignored;
     if (!empty())
         kill(ignored);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     while (!empty() && std::chrono::steady_clock::now() < end)
         platform::wait_for_cgroup_event(events_, milliseconds(100));
-    platform::close_descriptor(events_);
     platform::remove_cgroup(folder_, ignored);
 }
 

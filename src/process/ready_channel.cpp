@@ -125,7 +125,8 @@ void ready_channel::wait(pid_type pid, const word_function& on_word)
 {
     from_.async_wait(asio::posix::descriptor_base::wait_read,
         [self = shared_from_this(), pid, on_word](const error_code& ec) {
-            if (ec || !self->from_.is_open())
+            // In a forked child what comes is for the parent to take.
+            if (ec || !self->from_.is_open() || self->generation_ != fork_generation())
                 return;
             if (self->is_socket_)
                 self->take_notifications(pid, on_word);

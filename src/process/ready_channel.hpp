@@ -9,6 +9,7 @@
 #include <loops/process/command.hpp>
 #include <loops/process/supervisor.hpp>
 
+#include "detail/fork.hpp"
 #include "platform/posix/stream_ends.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -57,6 +58,7 @@ private:
     bool take_line(const word_function& on_word);
     void take_notifications(pid_type pid, const word_function& on_word);
 
+    const unsigned generation_ = fork_generation();
     asio::posix::basic_stream_descriptor<executor_type> from_;
     platform::pipe_ends theirs_; // of a pipe, until the process has it
     bool is_socket_ = false;

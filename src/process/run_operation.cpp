@@ -191,7 +191,7 @@ void run_operation::on_readable(output& it, error_code ec)
     if (!it.from.is_open()) // given up
         return;
     std::size_t size = 0;
-    if (!ec)
+    if (!ec && !is_inherited()) // else it is for the parent to read
         size = platform::read_some(it.from.native_handle(), it.buffer.data(), it.buffer.size(), ec);
     if (size > 0 || ec == boost::system::errc::operation_would_block)
     {
@@ -213,6 +213,11 @@ void run_operation::write()
         if (!self->input_.is_open())
             return;
         const std::string& all = self->options_.input;
+        if (self->is_inherited())
+        {
+            self->input_.close(ec);
+            return;
+        }
         if (!ec)
             self->written_ += platform::write_some(self->input_.native_handle(),
                 all.data() + self->written_, all.size() - self->written_, ec);
@@ -282,7 +287,7 @@ bool run_operation::give_up(output& it)
         return false;
     error_code ec;
     std::string rest;
-    for (std::size_t size = 1; size > 0 && !ec && rest.size() < most_at_end;)
+    for (std::size_t size = is_inherited() ? 0 : 1; size > 0 && !ec && rest.size() < most_at_end;)
     {
         size = platform::read_some(it.from.native_handle(), it.buffer.data(), it.buffer.size(), ec);
         rest.append(it.buffer.data(), size);

@@ -9,6 +9,7 @@
 #include <loops/error.hpp>
 #include <loops/process/async_run.hpp>
 
+#include "detail/fork.hpp"
 #include "platform/posix/stream_ends.hpp"
 #include "process/output_sink.hpp"
 #include "process/running_program.hpp"
@@ -77,6 +78,7 @@ private:
     void launch(stage& it, command what, int from, int to);
     static void assign(output& it, platform::pipe_ends& from);
     bool have_ended() const noexcept;
+    bool is_inherited() const noexcept { return generation_ != fork_generation(); }
     template <class Function>
     void each_output(Function function);
 
@@ -92,6 +94,7 @@ private:
     bool give_up(output& it);
     void complete_if_done();
 
+    const unsigned generation_ = fork_generation();
     asio::io_context& loop_;
     const executor_type executor_;
     run_options options_;

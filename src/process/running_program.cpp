@@ -135,7 +135,7 @@ void running_program::kill()
 void running_program::signal(int number) const noexcept
 {
     error_code ignored; // it has ended
-    if (!ended_)
+    if (!ended_ && !is_inherited())
         process_.signal(number, ignored);
 }
 
@@ -149,6 +149,8 @@ std::optional<std::size_t> running_program::rung() const noexcept
 // To all of the group, if it leads one; to nobody where it has ended.
 void running_program::signal_tree(int number) const noexcept
 {
+    if (is_inherited())
+        return;
     error_code ignored;
     const platform::child_id child{process_.id(), process_.native_handle()};
     if (number == SIGKILL && scope_)
@@ -163,6 +165,8 @@ void running_program::signal_tree(int number) const noexcept
 void running_program::give_up() noexcept
 {
     ended_ = true;
+    if (is_inherited())
+        return;
     signal_tree(SIGKILL);
     try
     {
@@ -186,7 +190,7 @@ void running_program::on_exit(
     patience_.cancel();
     if ((killed_ || next_rung_ > 0) && leads_group_ && !is_unknown)
         signal_tree(SIGKILL); // what is left of its group
-    if (!scope_)
+    if (!scope_ || is_inherited())
         return on_end(ec, exit);
     error_code ignored;
     scope_->kill(ignored);

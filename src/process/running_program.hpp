@@ -12,6 +12,8 @@
 #include <loops/process/start.hpp>
 #include <loops/process/stop_ladder.hpp>
 
+#include "detail/fork.hpp"
+
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
@@ -51,6 +53,9 @@ public:
 
     pid_type id() const noexcept { return process_.id(); }
 
+    // Whether this is a forked child, whose parent's the process is: nothing is done to it then.
+    bool is_inherited() const noexcept { return generation_ != fork_generation(); }
+
     // Calls a function once on the strand when all has ended, never in here. With an error of the watcher's the
     // process was killed.
     void watch(const end_function& on_end);
@@ -78,6 +83,7 @@ private:
     void give_up() noexcept;
     void on_exit(const error_code& ec, const child_exit& exit, const end_function& on_end);
 
+    const unsigned generation_ = fork_generation();
     asio::io_context& loop_;
     const executor_type executor_;
     const std::shared_ptr<child_watcher> watcher_;

@@ -230,9 +230,12 @@ void supervisor_core::carry_out(const supervisor_fsm::action& it)
 void supervisor_core::start(std::size_t worker, std::uint64_t process)
 {
     error_code ec;
+    const bool may_start = watcher_->is_active(); // which it is not in a forked child
+    if (!may_start)
+        tell([](supervisor_fsm& fsm) { fsm.kill(error::watcher_inactive); });
     try
     {
-        ec = start_instance(worker, process);
+        ec = may_start ? start_instance(worker, process) : error::watcher_inactive;
     }
     catch (const system_error& e)
     {

@@ -52,7 +52,8 @@ public:
     cgroup_scope(const cgroup_scope&) = delete;
     cgroup_scope& operator=(const cgroup_scope&) = delete;
 
-    /// Kills what is left in it, waits for that, up to a second, and removes it.
+    /// Kills what is left in it, waits for that, up to a second, and removes it. In a forked child it does nothing
+    /// of that.
     ~cgroup_scope();
 
     /// Its folder.
@@ -84,8 +85,10 @@ public:
 private:
     using empty_handler = asio::any_completion_handler<void(error_code)>;
 
+    void remove() const noexcept;
     void start_wait_empty(asio::io_context& loop, empty_handler handler) const;
 
+    const unsigned generation_;
     std::string folder_;
     int events_ = -1; // cgroup.events
 };
