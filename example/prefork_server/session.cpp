@@ -24,8 +24,8 @@ using boost::system::error_code;
 // How long a client may take to ask, and to take its answer.
 constexpr std::chrono::seconds patience{30};
 
-constexpr std::size_t largest_body = 64 * 1024;
-constexpr std::size_t largest_header = 16 * 1024;
+constexpr std::size_t largest_body = std::size_t(64) * 1024;
+constexpr std::size_t largest_header = std::size_t(16) * 1024;
 
 } // namespace
 

@@ -8,6 +8,8 @@
 #include <loops/loop_stats.hpp>
 #include <loops/policy/pool_policy.hpp>
 
+#include "options.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>

@@ -7,7 +7,6 @@
 #include <loops/event_loop.hpp>
 #include <loops/policy.hpp>
 
-#include "options.hpp"
 #include "scoreboard.hpp"
 
 #include <boost/beast/http/message.hpp>
@@ -18,6 +17,8 @@
 #include <vector>
 
 namespace prefork {
+
+struct worker_role;
 
 using request = boost::beast::http::request<boost::beast::http::string_body>;
 using response = boost::beast::http::response<boost::beast::http::string_body>;

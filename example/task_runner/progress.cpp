@@ -62,9 +62,9 @@ void progress::line(const std::string& text)
         std::cout << text << std::endl;
 }
 
-void progress::output(std::size_t task, std::string_view text)
+void progress::output(std::size_t task, std::string_view printed)
 {
-    line('[' + std::to_string(task + 1) + "] " + printable(text));
+    line('[' + std::to_string(task + 1) + "] " + printable(printed));
 }
 
 void progress::ended(std::size_t task, const task_end& end)

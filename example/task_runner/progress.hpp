@@ -43,7 +43,7 @@ public:
     bool is_live() const noexcept { return width_ > 0; }
 
     /// A line that a task has printed.
-    void output(std::size_t task, std::string_view line);
+    void output(std::size_t task, std::string_view printed);
 
     /// A task has ended.
     void ended(std::size_t task, const task_end& end);

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <initializer_list>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,12 +40,8 @@ std::vector<std::string> environment_of(const command& what)
 void forget_notifications(std::vector<std::string>& environment)
 {
     const auto is_of_them = [](const std::string& each) {
-        for (const char* const name : {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID="})
-        {
-            if (starts_with(each, name))
-                return true;
-        }
-        return false;
+        return starts_with(each, "NOTIFY_SOCKET=") || starts_with(each, "WATCHDOG_USEC=") ||
+               starts_with(each, "WATCHDOG_PID=");
     };
     environment.erase(
         std::remove_if(environment.begin(), environment.end(), is_of_them), environment.end());

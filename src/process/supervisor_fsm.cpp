@@ -213,15 +213,14 @@ void supervisor_fsm::lose_serving(
     std::size_t index, const worker_instance& lost, bool failed, time_point now)
 {
     member& it = workers_[index];
+    const bool goes_on = phase_ == phase::running;
     const bool again = options_.restart == restart_policy::always ||
                        (options_.restart == restart_policy::on_failure && failed);
-    if (phase_ == phase::stopping)
-        it.wanted = false;
-    else if (std::exchange(it.replacing, false))
+    if (goes_on && std::exchange(it.replacing, false))
         replacement_ = start(index, &member::serving);
-    else if (it.coming)
+    else if (goes_on && it.coming)
         it.serving = std::exchange(it.coming, std::nullopt);
-    else if (again)
+    else if (goes_on && again)
         restart_later(index, now - lost.since, now);
     else
         it.wanted = false;

@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(the_child_destroys_them)
         all->loop.notify_fork(asio::io_context::fork_child);
         all->group.reset();
         all->supervisor.reset();
-        all.release(); // but for the rest of it, whose checks are the parent's
+        static_cast<void>(all.release()); // but for the rest of it, whose checks are the parent's
         return 0;
     });
     const int destroyed = in_forked_child([&] {
