@@ -8,6 +8,7 @@
 #include "detail/reaper.hpp"
 #include "detail/wait_service.hpp"
 #include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/system/errc.hpp>

@@ -7,6 +7,7 @@
 #include "detail/fork.hpp"
 #include "detail/loop_record.hpp"
 #include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/error.hpp>

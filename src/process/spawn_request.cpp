@@ -3,7 +3,7 @@
 
 #include "process/spawn_request.hpp"
 
-#include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/spawn_error.hpp"
 
 #include <boost/system/errc.hpp>

@@ -7,6 +7,7 @@
 #include "platform/linux/child.hpp"
 #include "platform/linux/pidfd.hpp"
 #include "platform/linux/spawn.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/spawn_error.hpp"
 #include "process/spawn_request.hpp"
 

@@ -5,6 +5,7 @@
 
 #include "platform/fault.hpp"
 #include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/wait_status.hpp"
 
 #include <boost/system/errc.hpp>

@@ -4,6 +4,7 @@
 #include "platform/linux/pidfd.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/posix/descriptor.hpp"
 
 #include <boost/system/errc.hpp>
 
@@ -188,12 +189,6 @@ std::size_t epoll_take(int epoll, std::uint64_t* ids, std::size_t size) noexcept
     for (int i = 0; i < count; ++i)
         ids[i] = events[static_cast<std::size_t>(i)].data.u64;
     return count < 0 ? 0 : static_cast<std::size_t>(count);
-}
-
-void close_descriptor(int fd) noexcept
-{
-    if (fd >= 0)
-        ::close(fd);
 }
 
 void replace_descriptor(int fd) noexcept

@@ -51,8 +51,6 @@ void epoll_remove(int epoll, int fd) noexcept;
 /// Takes up to `size` reports, without waiting; gives how many.
 std::size_t epoll_take(int epoll, std::uint64_t* ids, std::size_t size) noexcept;
 
-void close_descriptor(int fd) noexcept;
-
 /// Puts another file under the number `fd`: what is then done to the number reaches no process
 /// that shares the present one.
 void replace_descriptor(int fd) noexcept;

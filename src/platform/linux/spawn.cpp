@@ -5,6 +5,7 @@
 
 #include "platform/fault.hpp"
 #include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/spawn_error.hpp"
 
 #include <atomic>

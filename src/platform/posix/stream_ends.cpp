@@ -4,7 +4,7 @@
 #include "platform/posix/stream_ends.hpp"
 
 #include "platform/fault.hpp"
-#include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/spawn_error.hpp"
 
 #include <cerrno>
