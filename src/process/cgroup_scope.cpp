@@ -5,16 +5,17 @@
 
 #include "detail/fork.hpp"
 #include "platform/linux/cgroup.hpp"
-#include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "process/ending.hpp"
 
 #include <boost/asio/any_completion_executor.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/append.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/system/errc.hpp>
 
 #include <chrono>
@@ -45,61 +46,68 @@ std::vector<std::pair<const char*, std::string>> lines_of(const cgroup_limits& l
     return lines;
 }
 
-// Waits for the file of events to change until there is no process. It holds that file open by itself. What
-// comes after the start happens on the handler's executor, where it may be cancelled.
+// Waits for the file of events to change until there is no process. It holds that file open by itself.
 class empty_wait : public std::enable_shared_from_this<empty_wait>
 {
 public:
+    using executor_type = asio::strand<asio::io_context::executor_type>;
     using handler_type = asio::any_completion_handler<void(error_code)>;
 
     empty_wait(asio::io_context& loop, handler_type handler)
-        : events_(loop),
-          executor_(detail::tracked(asio::get_associated_executor(
-              handler, asio::any_completion_executor(loop.get_executor())))),
-          handler_(std::move(handler))
+        : executor_(asio::make_strand(loop)),
+          events_(executor_),
+          handler_(std::move(handler)),
+          work_(detail::tracked(
+              asio::get_associated_executor(handler_, asio::any_completion_executor())))
     {}
+
+    executor_type get_executor() const { return executor_; }
 
     void start(const std::string& folder)
     {
+        detail::connect_cancellation(handler_, weak_from_this(), [](empty_wait& it) {
+            it.cancelled_ = true;
+            it.events_.cancel();
+        });
         error_code ec;
         const int fd = platform::open_cgroup_events(folder, ec);
         if (fd >= 0)
-            events_.assign(fd);
+            events_.assign(fd, ec);
+        if (ec)
+            platform::close_descriptor(fd);
         if (ec == boost::system::errc::no_such_file_or_directory)
             ec.clear(); // it was removed, and so had no process
-        if (fd < 0 || !platform::is_populated(fd))
-            asio::post(events_.get_executor(),
-                asio::bind_executor(
-                    executor_, [self = shared_from_this(), ec] { self->complete(ec); }));
-        else
-            wait();
+        asio::post(executor_, [self = shared_from_this(), ec] { self->look(ec); });
     }
 
 private:
-    // It was read before it is waited for: what changes in between has it report at once.
-    void wait()
+    // It is read before it is waited for: what changes in between has it report at once. In a forked child a look
+    // would take the report from the parent.
+    void look(error_code ec)
     {
-        const auto slot = asio::get_associated_cancellation_slot(handler_);
-        events_.async_wait(asio::posix::stream_descriptor::wait_error,
-            asio::bind_cancellation_slot(slot,
-                asio::bind_executor(executor_, [self = shared_from_this()](const error_code& ec) {
-                    if (!ec && platform::is_populated(self->events_.native_handle()))
-                        self->wait();
-                    else
-                        self->complete(ec);
-                })));
+        if (generation_ != detail::fork_generation())
+            ec = error::forked;
+        else if (cancelled_)
+            ec = asio::error::operation_aborted;
+        if (ec || !events_.is_open() || !platform::is_populated(events_.native_handle()))
+            return complete(ec);
+        events_.async_wait(asio::posix::descriptor_base::wait_error,
+            [self = shared_from_this()](const error_code& how) { self->look(how); });
     }
 
     void complete(const error_code& ec)
     {
         error_code ignored;
         events_.close(ignored);
-        std::move(handler_)(ec);
+        asio::dispatch(executor_, asio::append(std::move(handler_), ec));
     }
 
-    asio::posix::stream_descriptor events_;
-    const asio::any_completion_executor executor_;
+    const unsigned generation_ = detail::fork_generation();
+    const executor_type executor_;
+    asio::posix::basic_stream_descriptor<executor_type> events_;
     handler_type handler_;
+    const asio::any_completion_executor work_; // the handler's executor waits for it
+    bool cancelled_ = false;
 };
 
 } // namespace
@@ -124,6 +132,10 @@ std::optional<std::string> cgroup_scope::why_unsupported(const std::string& pare
 cgroup_scope::cgroup_scope(const cgroup_limits& limits, const std::string& parent)
     : generation_(detail::fork_generation())
 {
+    constexpr double most_cpus = 1e6;
+    if (limits.cpus && !(*limits.cpus > 0 && *limits.cpus <= most_cpus))
+        detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
+            "making a cgroup that may use no CPU, or more than there can be");
     const std::string within = parent.empty() ? platform::own_cgroup() : parent;
     if (within.empty())
         detail::throw_error(make_error_code(boost::system::errc::not_supported),
@@ -165,7 +177,7 @@ void cgroup_scope::remove() const noexcept
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     while (!empty() && std::chrono::steady_clock::now() < end)
         platform::wait_for_cgroup_event(events_, milliseconds(100));
-    platform::remove_cgroup(folder_, ignored);
+    platform::remove_cgroups(folder_);
 }
 
 void cgroup_scope::kill(error_code& ec) const noexcept

@@ -23,18 +23,17 @@ bool is_valid(const stop_ladder& ladder) noexcept;
 asio::any_completion_executor tracked(const asio::any_completion_executor& executor);
 
 // Has the handler's cancellation call a function with the object that `owner` points to, on that object's
-// executor, as long as there is one.
-template <class Handler, class Owner, class Executor, class Function>
-void connect_cancellation(
-    const Handler& handler, const Owner& owner, const Executor& executor, Function function)
+// executor, as long as there is one. The slot, which may outlive the loop, keeps nothing of it.
+template <class Handler, class Owner, class Function>
+void connect_cancellation(const Handler& handler, const Owner& owner, Function function)
 {
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (!slot.is_connected())
         return;
-    slot.assign([owner, executor, function](asio::cancellation_type type) {
+    slot.assign([owner, function](asio::cancellation_type type) {
         const auto self = owner.lock();
         if (self && type != asio::cancellation_type::none)
-            asio::post(executor, [self, function] { function(*self); });
+            asio::post(self->get_executor(), [self, function] { function(*self); });
     });
 }
 

@@ -45,8 +45,7 @@ group_core::group_core(asio::io_context& loop, group_options options)
 template <class Handler>
 void group_core::connect(const Handler& handler, std::uint64_t id)
 {
-    connect_cancellation(
-        handler, weak_from_this(), executor_, [id](group_core& it) { it.cancel(id); });
+    connect_cancellation(handler, weak_from_this(), [id](group_core& it) { it.cancel(id); });
 }
 
 // On the handler's executor, or the loop; never inside of what calls this.

@@ -41,6 +41,7 @@ public:
     void wait_any(run_handler handler);
     void stop();
 
+    running_program::executor_type get_executor() const { return executor_; }
     std::size_t alive() const noexcept { return alive_count_; }
     std::size_t waiting() const noexcept { return waiting_count_; }
 

@@ -4,6 +4,7 @@
 #include "process/ready_channel.hpp"
 
 #include "platform/linux/notify_socket.hpp"
+#include "platform/posix/descriptor.hpp"
 
 #include <boost/system/errc.hpp>
 
@@ -77,7 +78,7 @@ void ready_channel::open(const supervisor_options& options, command& what, error
         theirs_ = platform::pipe_ends(ec);
         if (ec)
             return;
-        from_.assign(theirs_.release_read_end());
+        take(theirs_.release_read_end(), ec);
         what.descriptors[options.ready_descriptor] = theirs_.write_end();
     }
     else if (options.ready == readiness::sd_notify)
@@ -86,7 +87,7 @@ void ready_channel::open(const supervisor_options& options, command& what, error
         const int socket = platform::make_notify_socket(name, ec);
         if (ec)
             return;
-        from_.assign(socket);
+        take(socket, ec);
         is_socket_ = true;
         std::vector<std::string> environment = environment_of(what);
         forget_notifications(environment);
@@ -99,8 +100,15 @@ void ready_channel::open(const supervisor_options& options, command& what, error
                         .count()));
         what.environment = std::move(environment);
     }
-    if (from_.is_open())
-        from_.native_non_blocking(true);
+}
+
+void ready_channel::take(int fd, error_code& ec)
+{
+    from_.assign(fd, ec);
+    if (ec)
+        platform::close_descriptor(fd);
+    else
+        from_.native_non_blocking(true, ec);
 }
 
 void ready_channel::listen(pid_type pid, const word_function& on_word)
@@ -152,7 +160,8 @@ bool ready_channel::take_line(const word_function& on_word)
 
 void ready_channel::take_notifications(pid_type pid, const word_function& on_word)
 {
-    while (from_.is_open())
+    constexpr int at_a_time = 16; // whoever sends more does not hold the loop up
+    for (int taken = 0; taken != at_a_time && from_.is_open(); ++taken)
     {
         const auto next = platform::take_notification(from_.native_handle());
         if (!next)

@@ -54,6 +54,7 @@ public:
     void close();
 
 private:
+    void take(int fd, error_code& ec);
     void wait(pid_type pid, const word_function& on_word);
     bool take_line(const word_function& on_word);
     void take_notifications(pid_type pid, const word_function& on_word);

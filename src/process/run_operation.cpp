@@ -67,7 +67,7 @@ run_operation::run_operation(asio::io_context& loop, run_options options, run_ha
 void run_operation::connect_cancellation()
 {
     detail::connect_cancellation(
-        handler_, weak_from_this(), executor_, [](run_operation& it) { it.cancel(); });
+        handler_, weak_from_this(), [](run_operation& it) { it.cancel(); });
 }
 
 void run_operation::launch(const std::vector<command>& programs)
@@ -124,8 +124,11 @@ void run_operation::launch(stage& it, command what, int from, int to)
 
 void run_operation::assign(output& it, platform::pipe_ends& from)
 {
-    it.from.assign(from.release_read_end());
-    it.from.native_non_blocking(true);
+    it.from.assign(from.read_end(), reason_);
+    if (reason_)
+        return;
+    from.release_read_end();
+    it.from.native_non_blocking(true, reason_);
 }
 
 bool run_operation::have_ended() const noexcept

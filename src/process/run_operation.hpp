@@ -42,6 +42,8 @@ public:
 
     void connect_cancellation();
 
+    asio::strand<asio::io_context::executor_type> get_executor() const { return executor_; }
+
     // Starts the processes, the first one that cannot be started excepted.
     void launch(const std::vector<command>& programs);
 
@@ -76,7 +78,7 @@ private:
 
     void prepare(const std::vector<command>& programs);
     void launch(stage& it, command what, int from, int to);
-    static void assign(output& it, platform::pipe_ends& from);
+    void assign(output& it, platform::pipe_ends& from);
     bool have_ended() const noexcept;
     bool is_inherited() const noexcept { return generation_ != fork_generation(); }
     template <class Function>

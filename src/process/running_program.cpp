@@ -72,9 +72,11 @@ void running_program::make_scope(const tree_options& tree, error_code& ec)
     try
     {
         scope_ = std::make_shared<cgroup_scope>(tree.limits, tree.parent);
+        scope_->kill(); // nobody yet: whether the kernel can, which it does from Linux 5.14 on
     }
     catch (const system_error& e)
     {
+        scope_.reset();
         if (!tree.limits.empty())
             ec = platform::make_spawn_error(platform::spawn_call::make_cgroup, e.code().value());
     }

@@ -6,6 +6,7 @@
 #include <loops/child_watcher.hpp>
 #include <loops/policy.hpp>
 
+#include "detail/fork.hpp"
 #include "detail/random.hpp"
 #include "process/ending.hpp"
 
@@ -16,7 +17,7 @@
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
-#include <exception>
+#include <mutex>
 #include <new>
 #include <string>
 #include <utility>
@@ -54,6 +55,13 @@ const char* fault_of(const supervisor_options& options) noexcept
     return nullptr;
 }
 
+// Of what all supervisors decide, and of their status, which is read from anywhere.
+fork_mutex& status_mutex()
+{
+    static auto& it = *new fork_mutex; // never destroyed: supervisors may be static
+    return it;
+}
+
 supervisor_options checked(supervisor_options options)
 {
     if (const char* const fault = fault_of(options))
@@ -82,8 +90,7 @@ template <class Function>
 void supervisor_core::add(handler_type handler, Function function)
 {
     const std::uint64_t id = ++last_id_;
-    connect_cancellation(
-        handler, weak_from_this(), executor_, [id](supervisor_core& it) { it.cancel(id); });
+    connect_cancellation(handler, weak_from_this(), [id](supervisor_core& it) { it.cancel(id); });
     auto work = tracked(asio::get_associated_executor(
         handler, asio::any_completion_executor(loop_.get_executor())));
     const auto fresh = std::make_shared<pendings>();
@@ -125,8 +132,11 @@ void supervisor_core::restart(handler_type handler)
 
 void supervisor_core::stop()
 {
-    asio::post(executor_,
-        [self = shared_from_this()] { self->tell([](supervisor_fsm& fsm) { fsm.stop({}); }); });
+    asio::post(executor_, [self = shared_from_this()] {
+        self->tell([](supervisor_fsm& fsm) { fsm.stop({}); });
+        if (self->fsm_.is_idle()) // they waited for a run
+            self->complete_all(self->ready_waits_, make_error_code(asio::error::operation_aborted));
+    });
 }
 
 void supervisor_core::abandon()
@@ -155,13 +165,13 @@ void supervisor_core::signal(int number)
 
 worker_status supervisor_core::status(std::size_t worker) const
 {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(status_mutex());
     return fsm_.status(worker);
 }
 
 std::vector<worker_status> supervisor_core::status() const
 {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(status_mutex());
     std::vector<worker_status> all;
     for (std::size_t index = 0; index != fsm_.size(); ++index)
         all.push_back(fsm_.status(index));
@@ -173,22 +183,34 @@ template <class Function>
 void supervisor_core::tell(Function function)
 {
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(status_mutex());
         function(fsm_);
         const auto fresh = fsm_.take_actions();
         actions_.insert(actions_.end(), fresh.begin(), fresh.end());
     }
     if (carrying_out_)
         return;
-    carrying_out_ = true;
+    carry_out_all();
+    arm();
+}
+
+void supervisor_core::carry_out_all()
+{
+    struct scope
+    {
+        bool& is_in_it;
+        explicit scope(bool& flag) : is_in_it(flag) { is_in_it = true; }
+        scope(const scope&) = delete;
+        scope& operator=(const scope&) = delete;
+        ~scope() { is_in_it = false; }
+    };
+    const scope present(carrying_out_);
     while (!actions_.empty())
     {
         const supervisor_fsm::action next = actions_.front();
         actions_.pop_front();
         carry_out(next);
     }
-    carrying_out_ = false;
-    arm();
 }
 
 void supervisor_core::carry_out(const supervisor_fsm::action& it)
@@ -230,25 +252,32 @@ void supervisor_core::carry_out(const supervisor_fsm::action& it)
 void supervisor_core::start(std::size_t worker, std::uint64_t process)
 {
     error_code ec;
-    const bool may_start = watcher_->is_active(); // which it is not in a forked child
-    if (!may_start)
+    const bool is_active = watcher_->is_active(); // which it is not in a forked child
+    if (abandoned_)
+        tell([](supervisor_fsm& fsm) { fsm.stop({}); });
+    else if (!is_active)
         tell([](supervisor_fsm& fsm) { fsm.kill(error::watcher_inactive); });
     try
     {
-        ec = may_start ? start_instance(worker, process) : error::watcher_inactive;
+        if (abandoned_)
+            ec = asio::error::operation_aborted;
+        else
+            ec = is_active ? start_instance(worker, process) : error::watcher_inactive;
     }
     catch (const system_error& e)
     {
-        ec = e.code();
+        ec = e.code() ? e.code() : error::worker_failed;
     }
     catch (const std::bad_alloc&)
     {
         ec = make_error_code(boost::system::errc::not_enough_memory);
     }
-    catch (const std::exception&) // of the application's function
+    catch (...) // what the application's function throws
     {
         ec = error::worker_failed;
     }
+    if (ec)
+        instances_.erase(process); // and whatever of it there was
     tell([&](supervisor_fsm& fsm) {
         if (ec)
             fsm.not_started(process, ec, clock::now());
@@ -324,9 +353,21 @@ void supervisor_core::cancel(std::uint64_t id)
     const auto aborted = make_error_code(asio::error::operation_aborted);
     if (is_run)
         tell([&](supervisor_fsm& fsm) { fsm.stop(aborted); });
-    else if (!cancel_in(ready_waits_, id) && !cancel_in(next_restarts_, id) &&
-             cancel_in(restarts_, id) && restarts_.empty() && next_restarts_.empty())
-        tell([](supervisor_fsm& fsm) { fsm.cancel_restart(); });
+    else if (cancel_in(next_restarts_, id) || cancel_in(restarts_, id))
+        forget_restarts();
+    else
+        cancel_in(ready_waits_, id);
+}
+
+// That nobody waits for any more.
+void supervisor_core::forget_restarts()
+{
+    tell([this](supervisor_fsm& fsm) {
+        if (next_restarts_.empty())
+            fsm.cancel_next_restart();
+        if (restarts_.empty() && next_restarts_.empty())
+            fsm.cancel_restart();
+    });
 }
 
 bool supervisor_core::cancel_in(pendings& waits, std::uint64_t id)

@@ -24,7 +24,6 @@
 #include <deque>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -53,6 +52,7 @@ public:
     worker_status status(std::size_t worker) const;
     std::vector<worker_status> status() const;
     std::size_t size() const noexcept { return fsm_.size(); }
+    running_program::executor_type get_executor() const { return executor_; }
 
 private:
     using clock = std::chrono::steady_clock;
@@ -77,6 +77,7 @@ private:
     void add(handler_type handler, Function function);
     template <class Function>
     void tell(Function function);
+    void carry_out_all();
     void carry_out(const supervisor_fsm::action& it);
     void start(std::size_t worker, std::uint64_t process);
     error_code start_instance(std::size_t worker, std::uint64_t process);
@@ -84,6 +85,7 @@ private:
     void on_end(std::uint64_t process, const error_code& ec, const child_exit& exit);
     void arm();
     void cancel(std::uint64_t id);
+    void forget_restarts();
     bool cancel_in(pendings& waits, std::uint64_t id);
     void complete(handler_type handler, const error_code& ec);
     void complete_all(pendings& waits, const error_code& ec);
@@ -93,7 +95,6 @@ private:
     const supervisor::command_function what_;
     const supervisor_options options_;
     const std::shared_ptr<child_watcher> watcher_;
-    mutable std::mutex mutex_; // of fsm_, which is read from anywhere
     supervisor_fsm fsm_;
     std::deque<supervisor_fsm::action> actions_; // that are to be carried out
     bool carrying_out_ = false;

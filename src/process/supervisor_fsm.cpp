@@ -67,7 +67,8 @@ bool supervisor_fsm::has_process(const member& it) const noexcept
 bool supervisor_fsm::is_settled(std::size_t index) const
 {
     const member& it = workers_[index];
-    return index < started_ && (!it.wanted || (it.serving && it.serving->ready));
+    return index < started_ &&
+           (!it.wanted || (it.serving && it.serving->ready && !it.serving->stopping));
 }
 
 void supervisor_fsm::run()
@@ -117,7 +118,7 @@ void supervisor_fsm::started(std::uint64_t process, pid_type pid, time_point now
     act(action_kind::change, where->worker);
     if (options_.ready == readiness::none)
         on_ready(*where, now);
-    else if (options_.ready_timeout > nanoseconds(0))
+    else if (!it.stopping && options_.ready_timeout > nanoseconds(0))
         it.due = now + options_.ready_timeout;
 }
 
@@ -143,9 +144,9 @@ void supervisor_fsm::on_ready(const place& where, time_point now)
 {
     member& owner = workers_[where.worker];
     worker_instance& it = *(owner.*where.role);
-    it.ready = true;
     if (it.stopping)
         return; // it was late
+    it.ready = true;
     it.due.reset();
     if (options_.watchdog > nanoseconds(0))
         it.due = now + options_.watchdog;
@@ -175,7 +176,7 @@ void supervisor_fsm::told(std::uint64_t process, std::string text)
     const auto where = find(process);
     if (!where)
         return;
-    workers_[where->worker].told.text = std::move(text);
+    (workers_[where->worker].*where->role)->text = std::move(text);
     act(action_kind::change, where->worker);
 }
 
@@ -186,7 +187,6 @@ void supervisor_fsm::ended(std::uint64_t process, const child_exit& exit, time_p
         return;
     member& owner = workers_[where->worker];
     owner.told.last_exit = exit;
-    owner.told.text.clear();
     lose(*where, (owner.*where->role)->failed || !succeeded(exit), now);
 }
 
@@ -201,6 +201,8 @@ void supervisor_fsm::lose(const place& where, bool failed, time_point now)
     act(action_kind::change, where.worker);
     if (where.role == &member::serving)
         lose_serving(where.worker, lost, failed, now);
+    if (where.role == &member::leaving && rolling_ == where.worker && replacement_ == 0)
+        replace(where.worker); // which waited for that
     check_replaced(where.worker);
     start_next();
     check_ready();
@@ -217,7 +219,7 @@ void supervisor_fsm::lose_serving(
     const bool again = options_.restart == restart_policy::always ||
                        (options_.restart == restart_policy::on_failure && failed);
     if (goes_on && std::exchange(it.replacing, false))
-        replacement_ = start(index, &member::serving);
+        note_replacement(index, start(index, &member::serving));
     else if (goes_on && it.coming)
         it.serving = std::exchange(it.coming, std::nullopt);
     else if (goes_on && again)
@@ -373,6 +375,11 @@ void supervisor_fsm::restart()
         replace_from(0);
 }
 
+void supervisor_fsm::cancel_next_restart() noexcept
+{
+    again_ = false;
+}
+
 void supervisor_fsm::cancel_restart() noexcept
 {
     rolling_.reset();
@@ -393,6 +400,8 @@ void supervisor_fsm::replace(std::size_t index)
 {
     member& it = workers_[index];
     replacement_ = 0;
+    if (it.leaving || it.replacing)
+        return; // of a restart that was cancelled: it goes on when that has ended
     if (!it.serving)
     {
         it.restart_at.reset();
@@ -411,6 +420,13 @@ void supervisor_fsm::replace(std::size_t index)
         it.replacing = true;
         stop_process(index, &member::serving);
     }
+}
+
+// The new process of a worker whose old one was stopped for it.
+void supervisor_fsm::note_replacement(std::size_t index, std::uint64_t process)
+{
+    if (rolling_ == index)
+        replacement_ = process;
 }
 
 // Goes on with the next worker where that one has its new process, and the old one has ended.
@@ -473,6 +489,7 @@ worker_status supervisor_fsm::status(std::size_t worker) const
     {
         made.pid = shown->pid;
         made.since = shown->since;
+        made.text = shown->text;
         made.state = shown->stopping ? worker_state::stopping
                      : shown->ready  ? worker_state::ready
                                      : worker_state::starting;

@@ -284,14 +284,19 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_worker_that_hangs, Setup, setups)
     options.watchdog = 20ms;
     options.restart = loops::restart_policy::on_failure;
     f.make(worker({"READY=1"}), 1, options);
+    loops::child_exit exit;
     f.script([&] {
         if (f.it->status(0).failures == 0)
             return false;
+        exit = f.it->status(0).last_exit;
         f.it->stop();
         return true;
     });
     f.run();
-    BOOST_TEST(f.it->status(0).last_exit.exit_code() == 0);
+    // It hears a SIGTERM, and ends well; and counts as failed all the same.
+    BOOST_TEST(exit.pid() != 0);
+    BOOST_TEST(exit.exited());
+    BOOST_TEST(exit.exit_code() == 0);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_worker_that_is_never_ready, Setup, setups)
@@ -515,6 +520,82 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(is_destroyed, Setup, setups)
     });
     Setup::run(f.loop);
     BOOST_TEST(calls == 2);
+}
+
+// Who waits for a run that never comes is told when there can be none.
+BOOST_AUTO_TEST_CASE(is_destroyed_before_it_ran)
+{
+    fixture<setup<1>> f;
+    std::atomic<int> made{0};
+    f.make(
+        [&](std::size_t) {
+            ++made;
+            return worker();
+        },
+        1, f.options());
+    std::atomic<int> calls{0};
+    f.it->async_wait_ready([&](loops::error_code ec) {
+        BOOST_TEST((ec == asio::error::operation_aborted));
+        ++calls;
+    });
+    f.it->async_run([&](loops::error_code ec) {
+        BOOST_TEST(!ec);
+        ++calls;
+    });
+    f.it.reset();
+    f.loop.run();
+    BOOST_TEST(calls == 2);
+    BOOST_TEST(made == 0); // its functions are not called any more
+}
+
+BOOST_AUTO_TEST_CASE(waits_end_with_it)
+{
+    fixture<setup<1>> f;
+    f.make(worker(), 1, f.options());
+    int calls = 0;
+    f.it->async_wait_ready([&](loops::error_code ec) {
+        BOOST_TEST((ec == asio::error::operation_aborted));
+        ++calls;
+    });
+    f.it.reset();
+    f.loop.run();
+    BOOST_TEST(calls == 1);
+}
+
+// Whatever the application's function throws.
+BOOST_AUTO_TEST_CASE(a_function_that_throws_anything)
+{
+    fixture<setup<1>> f;
+    auto options = f.options();
+    options.most_restarts = 1;
+    options.restart_window = 1h;
+    std::size_t calls = 0;
+    f.make(
+        [&](std::size_t) -> command {
+            if (++calls == 1)
+                throw 1;
+            throw loops::system_error(loops::error_code());
+        },
+        1, options);
+    f.run();
+    BOOST_TEST((f.run_ec == loops::error::restart_limit));
+    BOOST_TEST((f.it->status(0).last_error == loops::error::worker_failed));
+    BOOST_TEST(calls == 2U);
+}
+
+// The slot outlives the loop, and what is cancelled by then is nothing.
+BOOST_AUTO_TEST_CASE(a_signal_outlives_the_loop)
+{
+    asio::cancellation_signal cancel;
+    {
+        fixture<setup<1>> f;
+        auto options = f.options();
+        options.restart = loops::restart_policy::never;
+        f.make(worker({"exit=0"}), 1, options);
+        f.it->async_run(asio::bind_cancellation_slot(cancel.slot(), [](loops::error_code) {}));
+        f.loop.run();
+    }
+    cancel.emit(asio::cancellation_type::terminal);
 }
 
 // Their loop goes with the workers alive: they are killed, and the handler is destroyed uncalled.

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
@@ -169,10 +170,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_made)
 namespace {
 
 // Whether a cgroup that is made here has a controller.
-bool has_memory_controller()
+bool has_controller(const std::string& file)
 {
     const cgroup_scope scope;
-    return std::filesystem::exists(scope.folder() + "/memory.max");
+    return std::filesystem::exists(scope.folder() + '/' + file);
 }
 
 } // namespace
@@ -182,7 +183,7 @@ BOOST_AUTO_TEST_CASE(limits_that_cannot_be_kept)
 {
     if (is_impossible("cgroup_scope/limits_that_cannot_be_kept"))
         return;
-    if (has_memory_controller())
+    if (has_controller("memory.max"))
         return skipped("cgroup_scope/limits_that_cannot_be_kept", "they can be kept here");
     const child_ledger ledger;
     loops::cgroup_limits limits;
@@ -208,27 +209,72 @@ BOOST_AUTO_TEST_CASE(limits_that_cannot_be_kept)
     watcher->close();
 }
 
-BOOST_AUTO_TEST_CASE(a_limit_of_memory)
+BOOST_AUTO_TEST_CASE(a_limit_of_processes)
 {
-    if (is_impossible("cgroup_scope/a_limit_of_memory"))
+    if (is_impossible("cgroup_scope/a_limit_of_processes"))
         return;
-    if (!has_memory_controller())
+    if (!has_controller("pids.max"))
         return skipped(
-            "cgroup_scope/a_limit_of_memory", "no controller of memory is delegated to us");
+            "cgroup_scope/a_limit_of_processes", "no controller of processes is delegated to us");
     asio::io_context loop;
     loops::run_options options;
     options.watcher = make_watcher("pidfd");
     options.tree.kind = loops::process_tree::cgroup;
-    options.tree.limits.memory = 16U << 20;
+    options.tree.limits.processes = 1;
     int calls = 0;
-    loops::async_run(shell("head -c 200m /dev/zero | tail -c 200m"), options,
-        [&](loops::error_code, const loops::run_result& result) {
-            BOOST_TEST(result.exit.returncode() != 0);
-            ++calls;
-        });
-    while (calls == 0)
-        std::this_thread::yield();
+    loops::async_run(shell("sleep 0"), options,
+        asio::bind_executor(
+            loop.get_executor(), [&](loops::error_code ec, const loops::run_result& result) {
+                BOOST_TEST(!ec, ec.message());
+                BOOST_TEST(result.exit.returncode() != 0); // the shell could not fork
+                ++calls;
+            }));
+    loop.run();
+    BOOST_TEST(calls == 1);
     options.watcher->close();
+}
+
+// What its processes made below it goes with it.
+BOOST_AUTO_TEST_CASE(with_cgroups_of_its_own)
+{
+    if (is_impossible("cgroup_scope/with_cgroups_of_its_own"))
+        return;
+    std::string folder;
+    {
+        const cgroup_scope scope;
+        folder = scope.folder();
+        std::filesystem::create_directories(folder + "/inner/innermost");
+        const cgroup_scope below({}, folder + "/inner");
+    }
+    BOOST_TEST(!std::filesystem::exists(folder));
+}
+
+BOOST_AUTO_TEST_CASE(limits_that_make_no_sense)
+{
+    for (const double each : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN(), 1e30})
+    {
+        loops::cgroup_limits limits;
+        limits.cpus = each;
+        check_error([&] { const cgroup_scope scope(limits); },
+            boost::system::errc::make_error_code(boost::system::errc::invalid_argument), "CPU");
+    }
+}
+
+// A signal may outlive the wait, and what is emitted then does nothing.
+BOOST_AUTO_TEST_CASE(a_signal_outlives_the_wait)
+{
+    if (is_impossible("cgroup_scope/a_signal_outlives_the_wait"))
+        return;
+    asio::cancellation_signal cancel;
+    {
+        asio::io_context loop;
+        const cgroup_scope scope;
+        scope.async_wait_empty(loop, asio::bind_cancellation_slot(cancel.slot(),
+                                         [](loops::error_code ec) { BOOST_TEST(!ec); }));
+        loop.run();
+        cancel.emit(asio::cancellation_type::terminal);
+    }
+    cancel.emit(asio::cancellation_type::terminal);
 }
 
 // Where the process ends by itself, too, nothing outlives it.

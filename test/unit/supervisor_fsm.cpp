@@ -242,6 +242,7 @@ BOOST_AUTO_TEST_CASE(gives_up_amid_the_first_starts)
     m.fsm->not_started(starts[1].process, ec, m.now);
     BOOST_TEST((m.workers(kind::stop) == numbers{2}));
     m.fsm->started(starts[2].process, 7, m.now);
+    BOOST_TEST(!m.fsm->deadline().has_value());
     m.ready(starts[2].process);
     BOOST_TEST((m.state(2) == worker_state::stopping));
     m.end(starts[2].process, 1);
@@ -303,6 +304,8 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_ready_in_time_is_stopped)
     BOOST_TEST((m.state(0) == worker_state::stopping));
     m.ready(it); // too late
     BOOST_TEST((m.state(0) == worker_state::stopping));
+    m.fsm->ask_ready();
+    BOOST_TEST(m.taken(kind::ready_ended).empty());
     m.end(it, 0);
     BOOST_TEST(m.fsm->status(0).failures == 1U);
     BOOST_TEST((m.state(0) == worker_state::backing_off));
@@ -468,6 +471,85 @@ BOOST_AUTO_TEST_CASE(a_restart_that_is_cancelled_ends_with_the_present_worker)
     m.start(1);
 }
 
+// Its old process has not ended yet when the next restart comes: that waits for it.
+BOOST_AUTO_TEST_CASE(a_restart_waits_for_one_that_leaves)
+{
+    machine m;
+    m.run(1);
+    const auto first = m.start(0);
+    m.ready(first);
+    m.fsm->restart();
+    auto present = m.start(0);
+    m.ready(present);
+    m.fsm->cancel_restart();
+    BOOST_TEST(m.taken(kind::stop).size() == 1U);
+    m.end(present, 1); // and the new one fails
+    m.pass();
+    present = m.start(0);
+    m.ready(present);
+    m.fsm->restart();
+    BOOST_TEST(m.taken(kind::start).empty());
+    m.fsm->kill({});
+    const auto killed = m.taken(kind::kill);
+    BOOST_TEST(killed.size() == 2U);
+    m.end(present);
+    BOOST_TEST(m.taken(kind::run_ended).empty());
+    m.end(first);
+    BOOST_TEST(m.taken(kind::run_ended).size() == 1U);
+
+    m.run(1);
+    const auto old = m.start(0);
+    m.ready(old);
+    m.fsm->restart();
+    present = m.start(0);
+    m.ready(present);
+    m.fsm->cancel_restart();
+    m.taken(kind::restart_ended);
+    m.fsm->restart();
+    BOOST_TEST(m.taken(kind::start).empty());
+    m.end(old);
+    const auto next = m.start(0);
+    m.ready(next);
+    m.end(present);
+    BOOST_TEST(m.taken(kind::restart_ended).size() == 1U);
+}
+
+// The replacement that a cancelled restart left is not taken for this one's.
+BOOST_AUTO_TEST_CASE(a_restart_after_a_cancelled_one_without_overlap)
+{
+    machine m;
+    m.options.overlap = false;
+    m.run(2);
+    const auto before = m.start_all();
+    m.ready(before[0]);
+    m.ready(before[1]);
+    m.fsm->restart();
+    m.end(before[0]);
+    m.ready(m.start(0)); // and worker 1 is being stopped
+    BOOST_TEST((m.workers(kind::stop) == numbers{0, 1}));
+    m.fsm->cancel_restart();
+    m.fsm->restart();
+    BOOST_TEST((m.workers(kind::stop) == numbers{0}));
+    m.end(before[1]);
+    m.ready(m.start(1));
+    BOOST_TEST(m.taken(kind::restart_ended).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_queued_restart_is_cancelled)
+{
+    machine m;
+    m.run(1);
+    const auto before = m.start(0);
+    m.ready(before);
+    m.fsm->restart();
+    m.fsm->restart();
+    m.fsm->cancel_next_restart();
+    m.ready(m.start(0));
+    m.end(before);
+    BOOST_TEST(m.taken(kind::restart_ended).size() == 1U);
+    BOOST_TEST(m.taken(kind::start).empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_stop_ends_what_goes_on)
 {
     machine m;
@@ -547,4 +629,12 @@ BOOST_AUTO_TEST_CASE(news_of_strangers)
     BOOST_TEST((m.state(0) == worker_state::starting));
     m.fsm->told(it, "busy");
     BOOST_TEST(m.fsm->status(0).text == "busy");
+    m.ready(it);
+    m.fsm->restart();
+    const auto next = m.start(0);
+    m.fsm->told(next, "new");
+    BOOST_TEST(m.fsm->status(0).text == "busy");
+    m.ready(next);
+    m.end(it);
+    BOOST_TEST(m.fsm->status(0).text == "new");
 }

@@ -32,7 +32,8 @@ struct worker_instance
     bool stopping = false;
     bool failed = false; // it is stopped for that
     std::optional<std::chrono::steady_clock::time_point>
-        due; // until when it must have shown that it is ready, or lives
+        due;          // until when it must have shown that it is ready, or lives
+    std::string text; // what it said of itself
 };
 
 // What a supervisor decides, without a process, a loop or a clock: it is told what happened and when, and
@@ -80,6 +81,7 @@ public:
     void kill(const error_code& reason);
     void restart();
     void cancel_restart() noexcept;
+    void cancel_next_restart() noexcept; // the one that was asked for during this one
     void ask_ready();
 
     // What is to be done, in order; each is given once.
@@ -143,6 +145,7 @@ private:
     void restart_later(std::size_t index, std::chrono::nanoseconds lived, time_point now);
     std::chrono::nanoseconds delay_after(member& it, std::chrono::nanoseconds lived);
     void replace(std::size_t index);
+    void note_replacement(std::size_t index, std::uint64_t process);
     void replace_from(std::size_t index);
     void check_replaced(std::size_t index);
     void end_restart(const error_code& ec);

@@ -204,7 +204,8 @@ public:
     /// - `error::restart_limit`: there were too many restarts.
     /// - `error::already_running`.
     /// - `operation_aborted`: it was cancelled; or the child watcher was closed, and the processes were killed.
-    /// - `error::watcher_inactive`: nothing was started.
+    /// - `error::watcher_inactive`: the child watcher was detached or closed when a process was to be started.
+    /// Those that lived were killed.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: as stop(), but for the error.
@@ -213,13 +214,14 @@ public:
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
     auto async_run(CompletionToken&& token);
 
-    /// Waits until each worker is ready, or ended for good; at once where that is so.
+    /// Waits until each worker is ready, or ended for good; at once where that is so. Where async_run() was not
+    /// called, or has completed, it waits for the next run's.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code) @endcode
     ///
     /// @par Errors
-    /// `operation_aborted`: it was cancelled, or the workers are being stopped.
+    /// `operation_aborted`: it was cancelled, or the workers are being stopped, or stop() was called.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: nothing else changes.

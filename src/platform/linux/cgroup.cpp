@@ -9,11 +9,13 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -117,6 +119,26 @@ std::string make_cgroup(const std::string& parent, error_code& ec)
 void remove_cgroup(const std::string& folder, error_code& ec) noexcept
 {
     ec = ::rmdir(folder.c_str()) == 0 ? error_code() : last_error();
+}
+
+void remove_cgroups(const std::string& folder) noexcept
+{
+    try
+    {
+        error_code ignored;
+        std::error_code ec;
+        // Depth first: what is below one is removed before it.
+        for (std::filesystem::directory_iterator each(folder, ec), end; !ec && each != end;
+             each.increment(ec))
+        {
+            std::error_code none;
+            if (each->is_directory(none))
+                remove_cgroups(each->path().string());
+        }
+        remove_cgroup(folder, ignored);
+    }
+    catch (...) // for want of memory they stay
+    {}
 }
 
 void write_cgroup(

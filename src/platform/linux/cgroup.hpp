@@ -28,6 +28,9 @@ std::string make_cgroup(const std::string& parent, error_code& ec);
 /// Removes a cgroup. It must have no processes.
 void remove_cgroup(const std::string& folder, error_code& ec) noexcept;
 
+/// Removes it with those below it, as far as that can be done.
+void remove_cgroups(const std::string& folder) noexcept;
+
 /// Writes one of a cgroup's files.
 void write_cgroup(
     const std::string& folder, const char* file, const std::string& text, error_code& ec) noexcept;
