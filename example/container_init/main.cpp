@@ -38,10 +38,10 @@ constexpr int killed = 128;
 constexpr int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT,
     SIGTSTP, SIGWINCH, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ, SIGIO, SIGPWR};
 
-// A terminal sends these to all of its foreground group.
-bool is_terminals(int signal)
+// Whether the standard input is a terminal that is ours to give away.
+bool has_terminal()
 {
-    return signal == SIGINT || signal == SIGQUIT || signal == SIGTSTP || signal == SIGWINCH;
+    return ::isatty(STDIN_FILENO) == 1 && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
 }
 
 class init
@@ -51,7 +51,7 @@ public:
         : loop_(loop),
           watcher_(std::make_shared<loops::fast_child_watcher>()),
           signals_(loop),
-          has_terminal_(::isatty(STDIN_FILENO) == 1)
+          has_terminal_(has_terminal())
     {
         for (const int each : forwarded)
             signals_.add(each);
@@ -62,12 +62,18 @@ public:
     init& operator=(const init&) = delete;
     ~init() { watcher_->close(); }
 
-    // With a terminal the program shares this one's group, which is in the foreground. Else it leads its own.
+    // The program leads a group, which has the terminal, if there is one: its keys are signals to that, and what is
+    // sent to this process is handed on.
     void start(loops::command what)
     {
-        if (!has_terminal_)
-            what.process_group = 0;
+        what.process_group = 0;
         program_ = loops::start_process(what);
+        if (has_terminal_)
+        {
+            std::signal(SIGTTOU, SIG_IGN);
+            ::tcsetpgrp(STDIN_FILENO, program_.id());
+            program_.signal(SIGCONT); // it may have read before that, and been stopped
+        }
         watcher_->async_wait(
             program_.id(), asio::bind_executor(loop_.get_executor(),
                                [this](const loops::error_code& ec, const loops::child_exit& exit) {
@@ -85,8 +91,7 @@ private:
             if (ec)
                 return;
             loops::error_code ignored; // it is about to end
-            if (!has_terminal_ || !is_terminals(number))
-                program_.signal(number, ignored);
+            program_.signal(number, ignored);
             forward();
         });
     }
@@ -96,6 +101,8 @@ private:
         if (ec)
             std::cerr << "container_init: " << ec.message() << std::endl;
         code_ = ec ? 1 : exit.signaled() ? killed + exit.term_signal() : exit.exit_code();
+        if (has_terminal_)
+            ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
         loop_.stop();
     }
 

@@ -19,6 +19,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -26,6 +27,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -130,10 +132,16 @@ private:
         return made;
     }
 
-    // In the slot that the present process does not have.
+    // In a slot that no process has.
     loops::command command_of(std::size_t index) const
     {
-        return commands_.make(static_cast<unsigned>(index), 1 - page_->rows[index].current);
+        if (!port_)
+            throw std::runtime_error("the server stops");
+        const worker_row& row = page_->rows[index];
+        unsigned slot = 0;
+        while (slot + 1 != row.slots.size() && is_alive(row.slots[slot].pid))
+            ++slot;
+        return commands_.make(static_cast<unsigned>(index), slot);
     }
 
     void announce() const
@@ -183,11 +191,12 @@ private:
         row.restarts = static_cast<std::uint32_t>(now.restarts);
         for (unsigned slot = 0; slot != row.slots.size(); ++slot)
         {
-            if (now.pid != 0 && row.slots[slot].pid == now.pid)
+            std::atomic<std::int32_t>& pid = row.slots[slot].pid;
+            if (pid != 0 && pid == now.pid)
                 row.current = slot;
+            else if (pid == now.last_exit.pid())
+                pid = 0;
         }
-        if (now.pid == 0)
-            row.now().pid = 0;
         tell_end(index, now);
     }
 
@@ -204,12 +213,14 @@ private:
                 print_line(std::cerr, who + ' ' + describe(now.last_exit));
             failed_ |= failed_to_stop;
         }
-        else if (now.failures != before.failures)
+        else if (port_ && now.failures != before.failures)
         {
             print_line(std::cerr, who + ": " + now.last_error.message());
         }
         before = {now.last_exit.pid(), now.failures};
     }
+
+    static bool is_alive(std::int32_t pid) { return pid != 0 && ::kill(pid, 0) == 0; }
 
     static std::string describe(const loops::child_exit& how)
     {

@@ -153,7 +153,7 @@ options parse_options(int argc, const char* const* argv)
         if (given.count("master") == 0 || given.count("slot") == 0)
             throw usage_error("option '--worker' is the master's to give");
         made.worker = worker_role{number(given, "worker", 0, scoreboard::max_workers - 1),
-            number(given, "slot", 0, 1), static_cast<int>(number(given, "master", 1, any_pid))};
+            number(given, "slot", 0, 2), static_cast<int>(number(given, "master", 1, any_pid))};
     }
     return made;
 }

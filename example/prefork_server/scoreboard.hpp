@@ -30,9 +30,10 @@ struct worker_slot
 struct worker_row
 {
     std::atomic<std::uint32_t> restarts;
-    /// Which slot is that of the process that serves; the other one is for its successor.
+    /// Which slot is that of the process that serves. The others are for one that still ends, and for its
+    /// successor.
     std::atomic<std::uint32_t> current;
-    std::array<worker_slot, 2> slots;
+    std::array<worker_slot, 3> slots;
 
     worker_slot& now() noexcept { return slots[current]; }
     const worker_slot& now() const noexcept { return slots[current]; }
