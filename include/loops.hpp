@@ -54,6 +54,7 @@
 #include <loops/task.hpp>
 #include <loops/version.hpp>
 #include <loops/watcher/default_child_watcher.hpp>
+#include <loops/watcher/descriptor_watcher.hpp>
 #include <loops/watcher/fast_child_watcher.hpp>
 #include <loops/watcher/multi_loop_child_watcher.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>

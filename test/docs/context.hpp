@@ -36,6 +36,7 @@ extern asio::io_context loop;
 extern std::shared_ptr<loops::pool_policy> pool;
 extern std::shared_ptr<loops::child_watcher> watcher;
 extern const pid_t pid;
+extern const int fd;
 
 void serve(loops::placing_acceptor<asio::ip::tcp>& acceptor);
 

@@ -1,0 +1,146 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_WATCHER_DESCRIPTOR_WATCHER_HPP
+#define LOOPS_WATCHER_DESCRIPTOR_WATCHER_HPP
+
+#include <loops/config.hpp>
+#include <loops/error.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstddef>
+#include <memory>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+
+namespace detail {
+class descriptor_waits;
+} // namespace detail
+
+/// What a descriptor may be ready for; a set.
+enum class descriptor_events : unsigned
+{
+    none = 0,
+    /// Something can be read, or it has ended.
+    read = 1,
+    /// Something can be written.
+    write = 2,
+    /// There is priority data, or what counts as such: see poll(2), `POLLPRI`.
+    priority = 4,
+    /// The other side is gone.
+    hang_up = 8,
+    /// There is an error, which the next call on the descriptor tells.
+    error = 16
+};
+
+constexpr descriptor_events operator|(descriptor_events a, descriptor_events b) noexcept
+{
+    return static_cast<descriptor_events>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+
+constexpr descriptor_events operator&(descriptor_events a, descriptor_events b) noexcept
+{
+    return static_cast<descriptor_events>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
+}
+
+/// Waits until descriptors are ready: those of anybody, of any kind that poll(2) knows, as eventfd, timerfd,
+/// signalfd, pidfds, pipes, terminals, and the sockets of other libraries.
+///
+/// It reads and writes nothing and closes nothing: the descriptor stays its owner's, who must not close it while
+/// it is waited for. Objects of Asio's may have the same descriptor.
+///
+/// The loop that the watcher is attached to does the work. While it is detached, or its loop does not run, nothing is
+/// noticed; and nothing is lost, for a wait asks what is, not what has happened.
+///
+/// @par Fork
+/// In a forked child a watcher of the parent refuses work with `error::forked`, and what was pending
+/// completes nowhere.
+///
+/// @par Thread safety
+/// All members but the destructor may be called concurrently.
+///
+/// @par Example
+/// @code
+/// loops::descriptor_watcher watcher(loop);
+/// watcher.async_wait(fd, loops::descriptor_events::read,
+///     [](loops::error_code ec, loops::descriptor_events ready) {
+///         if (!ec)
+///             std::cout << "there is something to read\n";
+///     });
+/// @endcode
+class LOOPS_DECL descriptor_watcher
+{
+public:
+    /// Makes a watcher that is not attached.
+    /// @throws system_error where the system refuses the one descriptor that it needs.
+    descriptor_watcher();
+
+    /// Makes a watcher, and attaches it.
+    /// @throws As above, and as attach_loop().
+    explicit descriptor_watcher(asio::io_context& loop);
+
+    descriptor_watcher(const descriptor_watcher&) = delete;
+    descriptor_watcher& operator=(const descriptor_watcher&) = delete;
+
+    /// Closes.
+    ~descriptor_watcher();
+
+    /// Waits until a descriptor is ready for one of those things. Any number of waits for one descriptor may be under
+    /// way.
+    ///
+    /// @param fd The descriptor. It must be open until the wait ends.
+    /// @param wanted What for; hang_up and error always count, wanted or not.
+    /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
+    /// associated executor, else on the loop that the watcher is attached to.
+    ///
+    /// @par Completion Signature
+    /// @code void(loops::error_code, loops::descriptor_events) @endcode
+    /// What it is ready for, of what was wanted, hang_up and error.
+    ///
+    /// @par Errors
+    /// `bad_file_descriptor`: it is not open. `operation_not_permitted`: it cannot be polled, as a plain file. `operation_aborted`: the
+    /// wait was cancelled, or the watcher closed. `error::watcher_closed`, `error::forked`. What the
+    /// system says else, as that there is no memory.
+    ///
+    /// @par Per-Operation Cancellation
+    /// terminal, partial and total: the wait ends with `operation_aborted`, and nothing else changes.
+    ///
+    /// @throws std::bad_alloc
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, descriptor_events)) CompletionToken>
+    auto async_wait(int fd, descriptor_events wanted, CompletionToken&& token);
+
+    /// Has a loop do the work from now on; what is pending moves there.
+    /// @throws system_error with `error::watcher_closed`, `error::forked` or `error::loop_closed`, or where the system
+    /// refuses a descriptor: it is attached to what it was then.
+    void attach_loop(asio::io_context& loop);
+
+    /// The same, with the error in `ec`.
+    void attach_loop(asio::io_context& loop, error_code& ec);
+
+    /// Detaches it: what is pending is kept until it is attached again.
+    void attach_loop(std::nullptr_t);
+
+    /// Whether a wait that is started now will be delivered: the watcher is open, and attached to a loop that lives.
+    bool is_active() const;
+
+    /// Closes the watcher: what is pending completes with `operation_aborted`. Twice is nothing.
+    void close();
+
+private:
+    using wait_handler = asio::any_completion_handler<void(error_code, descriptor_events)>;
+
+    void start_wait(int fd, descriptor_events wanted, wait_handler handler);
+
+    const std::shared_ptr<detail::descriptor_waits> waits_;
+};
+
+} // namespace LOOPS_ABI
+} // namespace loops
+
+#include <loops/impl/descriptor_watcher.hpp>
+
+#endif
