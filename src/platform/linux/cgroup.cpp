@@ -4,6 +4,8 @@
 #include "platform/linux/cgroup.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
+#include "platform/posix/descriptor.hpp"
 
 #include <algorithm>
 #include <array>
@@ -47,11 +49,6 @@ std::optional<std::string> cgroup_path(const std::string& controller)
     return std::nullopt;
 }
 
-error_code last_error() noexcept
-{
-    return error_code(errno, boost::system::system_category());
-}
-
 // Where the hierarchy of version 2 is mounted; empty: nowhere. Fields as in proc(5): the fifth is the place,
 // the type comes after a lone hyphen.
 std::string unified_mount()
@@ -66,6 +63,16 @@ std::string unified_mount()
             return fields[4];
     }
     return {};
+}
+
+// Without the memory for a path.
+int open_in(const std::string& folder, const char* file, int how, error_code& ec) noexcept
+{
+    const int at = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int fd = at < 0 ? -1 : ::openat(at, file, how | O_CLOEXEC);
+    ec = fd < 0 ? last_error() : error_code();
+    close_descriptor(at);
+    return fd;
 }
 
 } // namespace
@@ -144,26 +151,15 @@ void remove_cgroups(const std::string& folder) noexcept
 void write_cgroup(
     const std::string& folder, const char* file, const std::string& text, error_code& ec) noexcept
 {
-    ec.clear();
-    const int at = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int fd = at < 0 ? -1 : ::openat(at, file, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || ::write(fd, text.data(), text.size()) < 0)
+    const int fd = open_in(folder, file, O_WRONLY, ec);
+    if (!ec && ::write(fd, text.data(), text.size()) < 0)
         ec = last_error();
-    for (const int each : {at, fd})
-    {
-        if (each >= 0)
-            ::close(each);
-    }
+    close_descriptor(fd);
 }
 
 int open_cgroup_events(const std::string& folder, error_code& ec) noexcept
 {
-    const int at = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int fd = at < 0 ? -1 : ::openat(at, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    ec = fd < 0 ? last_error() : error_code();
-    if (at >= 0)
-        ::close(at);
-    return fd;
+    return open_in(folder, "cgroup.events", O_RDONLY, ec);
 }
 
 bool is_populated(int events) noexcept

@@ -4,6 +4,7 @@
 #include "platform/linux/child.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 #include "platform/linux/pidfd.hpp"
 #include "platform/posix/descriptor.hpp"
 #include "platform/wait_status.hpp"
@@ -36,11 +37,6 @@ namespace platform {
 namespace {
 
 constexpr int id_is_pidfd = 3; // P_PIDFD, which older headers lack
-
-error_code last_error() noexcept
-{
-    return error_code(errno, boost::system::system_category());
-}
 
 // The system call itself: the library's waitid() does not give what the child used. __WALL:
 // whatever signal the child sends when it ends: clone() may have been told another than SIGCHLD, or

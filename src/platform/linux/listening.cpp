@@ -4,6 +4,7 @@
 #include "platform/listening.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -33,11 +34,6 @@ namespace platform {
 namespace {
 
 static_assert(sizeof(socket_address::bytes) >= sizeof(sockaddr_storage));
-
-error_code last_error() noexcept
-{
-    return error_code(errno, boost::system::system_category());
-}
 
 sockaddr* as_sockaddr(socket_address& address) noexcept
 {

@@ -4,6 +4,7 @@
 #include "platform/linux/pidfd.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 #include "platform/posix/descriptor.hpp"
 
 #include <boost/system/errc.hpp>
@@ -45,11 +46,6 @@ struct pidfd_information
 static_assert(sizeof(pidfd_information) == 64);
 constexpr std::uint64_t wants_exit = 1U << 3;
 constexpr unsigned long get_information = _IOWR(0xFF, 11, pidfd_information);
-
-error_code last_error() noexcept
-{
-    return error_code(errno, boost::system::system_category());
-}
 
 // What the probe met, and in which call.
 struct probe

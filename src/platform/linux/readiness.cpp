@@ -4,6 +4,7 @@
 #include "platform/linux/readiness.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 
 #include <algorithm>
 #include <array>
@@ -42,7 +43,7 @@ void ask_once(int epoll, int fd, descriptor_events wanted, error_code& ec) noexc
                       (::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0 ||
                           (errno == ENOENT && ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0));
     if (!done)
-        ec = error_code(errno, boost::system::system_category());
+        ec = last_error();
 }
 
 std::size_t take_ready(int epoll, ready_descriptor* ready, std::size_t size) noexcept

@@ -4,6 +4,7 @@
 #include "platform/posix/descriptor.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 
 #include <cerrno>
 
@@ -17,7 +18,7 @@ namespace platform {
 int copy_descriptor(int fd, error_code& ec) noexcept
 {
     const int copy = injected_fault("fcntl") ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    ec = copy < 0 ? error_code(errno, boost::system::system_category()) : error_code();
+    ec = copy < 0 ? last_error() : error_code();
     return copy;
 }
 

@@ -4,6 +4,7 @@
 #include "platform/posix/stream_ends.hpp"
 
 #include "platform/fault.hpp"
+#include "platform/last_error.hpp"
 #include "platform/posix/descriptor.hpp"
 #include "platform/spawn_error.hpp"
 
@@ -103,7 +104,7 @@ std::size_t read_some(int fd, char* data, std::size_t size, error_code& ec) noex
     while (got < 0 && errno == EINTR);
     if (got >= 0)
         return static_cast<std::size_t>(got);
-    ec = error_code(errno, boost::system::system_category());
+    ec = last_error();
     return 0;
 }
 
@@ -115,7 +116,7 @@ std::size_t write_some(int fd, const char* data, std::size_t size, error_code& e
     if (written >= 0)
         return static_cast<std::size_t>(written);
     if (errno != EAGAIN && errno != EINTR)
-        ec = error_code(errno, boost::system::system_category());
+        ec = last_error();
     return 0;
 }
 
