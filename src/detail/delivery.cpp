@@ -44,9 +44,7 @@ destination::destination(const child_watcher::wait_handler& handler)
 
 asio::any_completion_executor destination::work() const
 {
-    if (!executor || runs_plainly)
-        return nullptr;
-    return asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    return runs_plainly ? asio::any_completion_executor() : tracked(executor);
 }
 
 namespace {
@@ -74,6 +72,13 @@ asio::io_context& loop_of(const asio::any_completion_executor& executor)
     if (record != nullptr && record->is_closed())
         throw_error(error::loop_closed, "running a program on a loop that was closed");
     return *loop;
+}
+
+asio::any_completion_executor tracked(const asio::any_completion_executor& executor)
+{
+    if (!executor)
+        return nullptr;
+    return asio::prefer(executor, asio::execution::outstanding_work.tracked);
 }
 
 wait_service& any_service()

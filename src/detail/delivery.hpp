@@ -42,6 +42,9 @@ wait_service& any_service();
 // loop_closed.
 asio::io_context& loop_of(const asio::any_completion_executor& executor);
 
+// An executor that waits for what is to complete on it: empty for an empty one.
+asio::any_completion_executor tracked(const asio::any_completion_executor& executor);
+
 // Completes a handler with an error, as a wait without a watcher. Not inline.
 void deliver(child_watcher::wait_handler handler, const error_code& ec);
 

@@ -3,6 +3,7 @@
 
 #include <loops/process/cgroup_scope.hpp>
 
+#include "detail/delivery.hpp"
 #include "detail/fork.hpp"
 #include "platform/linux/cgroup.hpp"
 #include "platform/posix/descriptor.hpp"

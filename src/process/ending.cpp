@@ -3,9 +3,6 @@
 
 #include "process/ending.hpp"
 
-#include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/prefer.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -19,13 +16,6 @@ bool is_valid(const stop_ladder& ladder) noexcept
     return !ladder.empty() && std::all_of(ladder.begin(), ladder.end(), [](const stop_rung& each) {
         return each.signal > 0 && each.patience >= std::chrono::nanoseconds(0);
     });
-}
-
-asio::any_completion_executor tracked(const asio::any_completion_executor& executor)
-{
-    if (!executor)
-        return nullptr;
-    return asio::prefer(executor, asio::execution::outstanding_work.tracked);
 }
 
 } // namespace detail

@@ -7,7 +7,6 @@
 #include <loops/config.hpp>
 #include <loops/process/stop_ladder.hpp>
 
-#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 
@@ -18,9 +17,6 @@ namespace detail {
 // What the operations on programs that run here have in common.
 
 bool is_valid(const stop_ladder& ladder) noexcept;
-
-// An executor that waits for what is to complete on it: empty for an empty one.
-asio::any_completion_executor tracked(const asio::any_completion_executor& executor);
 
 // Has the handler's cancellation call a function with the object that `owner` points to, on that object's
 // executor, as long as there is one. The slot, which may outlive the loop, keeps nothing of it.

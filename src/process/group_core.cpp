@@ -8,8 +8,6 @@
 
 #include "process/ending.hpp"
 
-#include <boost/asio/append.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/errc.hpp>
@@ -21,16 +19,6 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
-namespace {
-
-template <class Handler>
-asio::any_completion_executor work_of(const Handler& handler)
-{
-    return tracked(asio::get_associated_executor(handler, asio::any_completion_executor()));
-}
-
-} // namespace
-
 group_core::group_core(asio::io_context& loop, group_options options)
     : loop_(loop),
       executor_(asio::make_strand(loop)),
@@ -42,28 +30,12 @@ group_core::group_core(asio::io_context& loop, group_options options)
             "making a group of processes with a ladder that has no rung, or one without a signal");
 }
 
-template <class Handler>
-void group_core::connect(const Handler& handler, std::uint64_t id)
-{
-    connect_cancellation(handler, weak_from_this(), [id](group_core& it) { it.cancel(id); });
-}
-
-// On the handler's executor, or the loop; never inside of what calls this.
-template <class Handler, class... Arguments>
-void group_core::complete(Handler handler, Arguments&&... arguments)
-{
-    asio::post(loop_.get_executor(),
-        asio::append(std::move(handler), std::forward<Arguments>(arguments)...));
-}
-
 void group_core::run(command what, run_handler handler)
 {
-    const std::uint64_t id = ++last_id_;
-    connect(handler, id);
     // Made here: what cannot be had is told to the caller.
-    auto fresh = std::make_shared<members>();
-    auto work = work_of(handler);
-    fresh->push_back({{id, std::move(handler), std::move(work)}, std::move(what), nullptr});
+    const auto fresh = std::make_shared<members>();
+    fresh->push_back({end_wait(++last_id_, std::move(handler)), std::move(what), nullptr});
+    fresh->front().end.connect(weak_from_this());
     asio::post(executor_, [self = shared_from_this(), fresh] {
         self->queue_.splice(self->queue_.end(), *fresh);
         self->start_ready();
@@ -80,14 +52,12 @@ void group_core::wait_any(run_handler handler)
     add_wait(std::move(handler), &group_core::any_waits_);
 }
 
-template <class Handler>
-void group_core::add_wait(Handler handler, std::list<pending<Handler>> group_core::*waits)
+template <class Wait>
+void group_core::add_wait(typename Wait::handler_type handler, std::list<Wait> group_core::*waits)
 {
-    const std::uint64_t id = ++last_id_;
-    connect(handler, id);
-    auto work = work_of(handler);
-    auto fresh = std::make_shared<std::list<pending<Handler>>>();
-    fresh->push_back({id, std::move(handler), std::move(work)});
+    const auto fresh = std::make_shared<std::list<Wait>>();
+    fresh->emplace_back(++last_id_, std::move(handler));
+    fresh->front().connect(weak_from_this());
     asio::post(executor_, [self = shared_from_this(), fresh, waits] {
         auto& all = (*self).*waits;
         all.splice(all.end(), *fresh);
@@ -99,7 +69,7 @@ void group_core::stop()
 {
     asio::post(executor_, [self = shared_from_this()] {
         for (member& each : self->queue_)
-            self->complete(std::move(each.end.handler),
+            std::move(each.end).complete(self->loop_executor(),
                 make_error_code(asio::error::operation_aborted), child_exit());
         self->queue_.clear();
         self->recount();
@@ -111,13 +81,18 @@ void group_core::stop()
 
 void group_core::cancel(std::uint64_t id)
 {
-    const auto is_it = [id](const member& each) { return each.end.id == id; };
+    asio::post(executor_, [self = shared_from_this(), id] { self->end_wait_of(id); });
+}
+
+void group_core::end_wait_of(std::uint64_t id)
+{
+    const auto is_it = [id](const member& each) { return each.end.id() == id; };
     const auto queued = std::find_if(queue_.begin(), queue_.end(), is_it);
     const auto living = std::find_if(alive_.begin(), alive_.end(), is_it);
     const auto aborted = make_error_code(asio::error::operation_aborted);
     if (queued != queue_.end())
     {
-        complete(std::move(queued->end.handler), aborted, child_exit());
+        std::move(queued->end).complete(loop_executor(), aborted, child_exit());
         queue_.erase(queued);
         recount();
         tell_if_idle();
@@ -126,23 +101,10 @@ void group_core::cancel(std::uint64_t id)
     {
         living->process->stop(options_.stop);
     }
-    else if (!cancel_wait(all_waits_, id, aborted))
-    {
-        cancel_wait(any_waits_, id, aborted, child_exit());
-    }
-}
-
-template <class Handler, class... Arguments>
-bool group_core::cancel_wait(
-    std::list<pending<Handler>>& waits, std::uint64_t id, Arguments... arguments)
-{
-    const auto found = std::find_if(
-        waits.begin(), waits.end(), [id](const pending<Handler>& each) { return each.id == id; });
-    if (found == waits.end())
-        return false;
-    complete(std::move(found->handler), arguments...);
-    waits.erase(found);
-    return true;
+    auto for_all = take_wait(all_waits_, id);
+    auto for_any = take_wait(any_waits_, id);
+    complete_all(for_all, loop_executor(), aborted);
+    complete_all(for_any, loop_executor(), aborted, child_exit());
 }
 
 void group_core::start_ready()
@@ -176,25 +138,23 @@ void group_core::start(members::iterator it)
 
 void group_core::end(members::iterator it, const error_code& ec, const child_exit& exit)
 {
-    complete(std::move(it->end.handler), ec, exit);
+    std::move(it->end).complete(loop_executor(), ec, exit);
     alive_.erase(it);
     tell_end(ec, exit);
 }
 
 void group_core::tell_end(const error_code& ec, const child_exit& exit)
 {
-    for (auto& each : std::exchange(any_waits_, {}))
-        complete(std::move(each.handler), ec, exit);
+    complete_all(any_waits_, loop_executor(), ec, exit);
 }
 
 void group_core::tell_if_idle()
 {
     if (!queue_.empty() || !alive_.empty())
         return;
-    for (auto& each : std::exchange(all_waits_, {}))
-        complete(std::move(each.handler), error_code());
-    for (auto& each : std::exchange(any_waits_, {}))
-        complete(std::move(each.handler), make_error_code(asio::error::not_found), child_exit());
+    complete_all(all_waits_, loop_executor(), error_code());
+    complete_all(
+        any_waits_, loop_executor(), make_error_code(asio::error::not_found), child_exit());
 }
 
 void group_core::recount() noexcept

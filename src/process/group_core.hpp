@@ -9,9 +9,9 @@
 #include <loops/error.hpp>
 #include <loops/process/process_group.hpp>
 
+#include "detail/pending_wait.hpp"
 #include "process/running_program.hpp"
 
-#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -41,39 +41,30 @@ public:
     void wait_any(run_handler handler);
     void stop();
 
-    running_program::executor_type get_executor() const { return executor_; }
+    // What waits under that number, as its handler's cancellation has it.
+    void cancel(std::uint64_t id);
+
     std::size_t alive() const noexcept { return alive_count_; }
     std::size_t waiting() const noexcept { return waiting_count_; }
 
 private:
     using executor_type = running_program::executor_type;
 
-    // A handler, and what waits for it.
-    template <class Handler>
-    struct pending
-    {
-        std::uint64_t id;
-        Handler handler;
-        asio::any_completion_executor work;
-    };
+    using end_wait = pending_wait<child_exit>;
+    using all_wait = pending_wait<>;
 
     struct member
     {
-        pending<run_handler> end;
+        end_wait end;
         command what;
         std::shared_ptr<running_program> process;
     };
     using members = std::list<member>;
 
-    template <class Handler>
-    void connect(const Handler& handler, std::uint64_t id);
-    template <class Handler>
-    void add_wait(Handler handler, std::list<pending<Handler>> group_core::*waits);
-    template <class Handler, class... Arguments>
-    void complete(Handler handler, Arguments&&... arguments);
-    void cancel(std::uint64_t id);
-    template <class Handler, class... Arguments>
-    bool cancel_wait(std::list<pending<Handler>>& waits, std::uint64_t id, Arguments... arguments);
+    template <class Wait>
+    void add_wait(typename Wait::handler_type handler, std::list<Wait> group_core::*waits);
+    void end_wait_of(std::uint64_t id);
+    asio::io_context::executor_type loop_executor() const { return loop_.get_executor(); }
 
     void start_ready();
     void start(members::iterator it);
@@ -88,8 +79,8 @@ private:
     const std::shared_ptr<child_watcher> watcher_;
     members queue_;
     members alive_;
-    std::list<pending<all_handler>> all_waits_;
-    std::list<pending<run_handler>> any_waits_;
+    std::list<all_wait> all_waits_;
+    std::list<end_wait> any_waits_;
     std::atomic<std::uint64_t> last_id_{0};
     std::atomic<std::size_t> alive_count_{0};
     std::atomic<std::size_t> waiting_count_{0};

@@ -10,13 +10,10 @@
 #include "detail/random.hpp"
 #include "process/ending.hpp"
 
-#include <boost/asio/append.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/errc.hpp>
 
-#include <algorithm>
 #include <mutex>
 #include <new>
 #include <string>
@@ -89,12 +86,9 @@ supervisor_core::supervisor_core(asio::io_context& loop, supervisor::command_fun
 template <class Function>
 void supervisor_core::add(handler_type handler, Function function)
 {
-    const std::uint64_t id = ++last_id_;
-    connect_cancellation(handler, weak_from_this(), [id](supervisor_core& it) { it.cancel(id); });
-    auto work = tracked(asio::get_associated_executor(
-        handler, asio::any_completion_executor(loop_.get_executor())));
     const auto fresh = std::make_shared<pendings>();
-    fresh->push_back({id, std::move(handler), std::move(work)});
+    fresh->emplace_back(++last_id_, std::move(handler), loop_.get_executor());
+    fresh->front().connect(weak_from_this());
     asio::post(
         executor_, [self = shared_from_this(), fresh, function] { function(*self, *fresh); });
 }
@@ -115,7 +109,7 @@ void supervisor_core::wait_ready(handler_type handler)
 {
     add(std::move(handler), [](supervisor_core& it, pendings& fresh) {
         it.ready_waits_.splice(it.ready_waits_.end(), fresh);
-        it.tell([](supervisor_fsm& fsm) { fsm.ask_ready(); });
+        it.tell([](supervisor_fsm& fsm) { fsm.check_ready(); });
     });
 }
 
@@ -349,14 +343,22 @@ void supervisor_core::arm()
 
 void supervisor_core::cancel(std::uint64_t id)
 {
-    const bool is_run = !runs_.empty() && runs_.front().id == id;
+    asio::post(executor_, [self = shared_from_this(), id] { self->end_wait_of(id); });
+}
+
+void supervisor_core::end_wait_of(std::uint64_t id)
+{
     const auto aborted = make_error_code(asio::error::operation_aborted);
-    if (is_run)
-        tell([&](supervisor_fsm& fsm) { fsm.stop(aborted); });
-    else if (cancel_in(next_restarts_, id) || cancel_in(restarts_, id))
-        forget_restarts();
-    else
-        cancel_in(ready_waits_, id);
+    if (!runs_.empty() && runs_.front().id() == id)
+        return tell([&](supervisor_fsm& fsm) { fsm.stop(aborted); });
+    for (pendings* const waits : {&ready_waits_, &restarts_, &next_restarts_})
+    {
+        pendings taken = take_wait(*waits, id);
+        const bool is_restart = !taken.empty() && waits != &ready_waits_;
+        complete_all(taken, aborted);
+        if (is_restart)
+            forget_restarts();
+    }
 }
 
 // That nobody waits for any more.
@@ -370,27 +372,9 @@ void supervisor_core::forget_restarts()
     });
 }
 
-bool supervisor_core::cancel_in(pendings& waits, std::uint64_t id)
-{
-    const auto found = std::find_if(
-        waits.begin(), waits.end(), [id](const pending& each) { return each.id == id; });
-    if (found == waits.end())
-        return false;
-    complete(std::move(found->handler), make_error_code(asio::error::operation_aborted));
-    waits.erase(found);
-    return true;
-}
-
-// On the handler's executor, or the loop; never inside of what calls this.
-void supervisor_core::complete(handler_type handler, const error_code& ec)
-{
-    asio::post(loop_.get_executor(), asio::append(std::move(handler), ec));
-}
-
 void supervisor_core::complete_all(pendings& waits, const error_code& ec)
 {
-    for (pending& each : std::exchange(waits, {}))
-        complete(std::move(each.handler), ec);
+    detail::complete_all(waits, loop_.get_executor(), ec);
 }
 
 } // namespace detail

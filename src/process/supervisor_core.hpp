@@ -9,10 +9,10 @@
 #include <loops/error.hpp>
 #include <loops/process/supervisor.hpp>
 
+#include "detail/pending_wait.hpp"
 #include "process/ready_channel.hpp"
 #include "process/running_program.hpp"
 
-#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -49,23 +49,20 @@ public:
     void kill();
     void abandon();
     void signal(int number);
+
+    // What waits under that number, as its handler's cancellation has it.
+    void cancel(std::uint64_t id);
+
     worker_status status(std::size_t worker) const;
     std::vector<worker_status> status() const;
     std::size_t size() const noexcept { return fsm_.size(); }
-    running_program::executor_type get_executor() const { return executor_; }
 
 private:
     using clock = std::chrono::steady_clock;
     using executor_type = running_program::executor_type;
     using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;
 
-    struct pending
-    {
-        std::uint64_t id;
-        handler_type handler;
-        asio::any_completion_executor work;
-    };
-    using pendings = std::list<pending>;
+    using pendings = std::list<pending_wait<>>;
 
     struct instance
     {
@@ -84,10 +81,8 @@ private:
     void on_word(std::uint64_t process, worker_word word);
     void on_end(std::uint64_t process, const error_code& ec, const child_exit& exit);
     void arm();
-    void cancel(std::uint64_t id);
+    void end_wait_of(std::uint64_t id);
     void forget_restarts();
-    bool cancel_in(pendings& waits, std::uint64_t id);
-    void complete(handler_type handler, const error_code& ec);
     void complete_all(pendings& waits, const error_code& ec);
 
     asio::io_context& loop_;

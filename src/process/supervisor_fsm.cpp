@@ -451,11 +451,6 @@ void supervisor_fsm::end_restart(const error_code& ec)
         replace_from(0);
 }
 
-void supervisor_fsm::ask_ready()
-{
-    check_ready();
-}
-
 void supervisor_fsm::check_ready()
 {
     if (phase_ != phase::running)

@@ -32,6 +32,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -114,6 +115,17 @@ bool has(events all, events one)
     return (all & one) != events::none;
 }
 
+using asio::ip::tcp;
+
+std::pair<tcp::socket, tcp::socket> connected(asio::io_context& loop)
+{
+    tcp::acceptor acceptor(loop, {asio::ip::address_v4::loopback(), 0});
+    tcp::socket one(loop);
+    one.connect(acceptor.local_endpoint());
+    tcp::socket other = acceptor.accept();
+    return {std::move(one), std::move(other)};
+}
+
 void run(asio::io_context& loop)
 {
     loop.restart();
@@ -151,11 +163,7 @@ BOOST_AUTO_TEST_CASE(each_kind_of_readiness)
     const child_ledger ledger;
     asio::io_context loop;
     loops::descriptor_watcher watcher(loop);
-    using asio::ip::tcp;
-    tcp::acceptor acceptor(loop, {asio::ip::address_v4::loopback(), 0});
-    tcp::socket one(loop);
-    one.connect(acceptor.local_endpoint());
-    tcp::socket other = acceptor.accept();
+    auto [one, other] = connected(loop);
     ended end;
     watcher.async_wait(one.native_handle(), events::write, end.handler());
     run(loop);
@@ -222,11 +230,7 @@ BOOST_AUTO_TEST_CASE(many_waits_for_one_descriptor)
     const child_ledger ledger;
     asio::io_context loop;
     loops::descriptor_watcher watcher(loop);
-    using asio::ip::tcp;
-    tcp::acceptor acceptor(loop, {asio::ip::address_v4::loopback(), 0});
-    tcp::socket one(loop);
-    one.connect(acceptor.local_endpoint());
-    tcp::socket other = acceptor.accept();
+    auto [one, other] = connected(loop);
     ended to_read;
     ended to_read_too;
     ended to_write;

@@ -99,6 +99,16 @@ struct machine
         return all;
     }
 
+    // Runs that many, all of which are ready.
+    std::vector<std::uint64_t> run_ready(std::size_t workers_)
+    {
+        run(workers_);
+        const auto all = start_all();
+        for (const std::uint64_t each : all)
+            ready(each);
+        return all;
+    }
+
     void ready(std::uint64_t process) { fsm->became_ready(process, now); }
     void end(std::uint64_t process, int code = 0) { fsm->ended(process, exit_with(code), now); }
 
@@ -304,7 +314,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_ready_in_time_is_stopped)
     BOOST_TEST((m.state(0) == worker_state::stopping));
     m.ready(it); // too late
     BOOST_TEST((m.state(0) == worker_state::stopping));
-    m.fsm->ask_ready();
+    m.fsm->check_ready();
     BOOST_TEST(m.taken(kind::ready_ended).empty());
     m.end(it, 0);
     BOOST_TEST(m.fsm->status(0).failures == 1U);
@@ -336,10 +346,7 @@ BOOST_AUTO_TEST_CASE(one_that_gives_no_sign_of_life_is_stopped)
 BOOST_AUTO_TEST_CASE(a_rolling_restart_with_overlap)
 {
     machine m;
-    m.run(2);
-    const auto before = m.start_all();
-    m.ready(before[0]);
-    m.ready(before[1]);
+    const auto before = m.run_ready(2);
     m.fsm->restart();
     for (std::size_t i = 0; i != 2; ++i)
     {
@@ -364,10 +371,7 @@ BOOST_AUTO_TEST_CASE(a_rolling_restart_without_overlap)
 {
     machine m;
     m.options.overlap = false;
-    m.run(2);
-    const auto before = m.start_all();
-    m.ready(before[0]);
-    m.ready(before[1]);
+    const auto before = m.run_ready(2);
     m.fsm->restart();
     for (std::size_t i = 0; i != 2; ++i)
     {
@@ -385,10 +389,7 @@ BOOST_AUTO_TEST_CASE(a_rolling_restart_without_overlap)
 BOOST_AUTO_TEST_CASE(a_rolling_restart_ends_at_a_process_that_fails)
 {
     machine m;
-    m.run(2);
-    const auto before = m.start_all();
-    m.ready(before[0]);
-    m.ready(before[1]);
+    const auto before = m.run_ready(2);
     m.fsm->restart();
     m.end(m.start(0), 1);
     const auto ended = m.taken(kind::restart_ended);
@@ -452,10 +453,7 @@ BOOST_AUTO_TEST_CASE(restarts_follow_one_another)
 BOOST_AUTO_TEST_CASE(a_restart_that_is_cancelled_ends_with_the_present_worker)
 {
     machine m;
-    m.run(2);
-    const auto before = m.start_all();
-    m.ready(before[0]);
-    m.ready(before[1]);
+    const auto before = m.run_ready(2);
     m.fsm->restart();
     const auto next = m.start(0);
     m.fsm->cancel_restart();
@@ -519,10 +517,7 @@ BOOST_AUTO_TEST_CASE(a_restart_after_a_cancelled_one_without_overlap)
 {
     machine m;
     m.options.overlap = false;
-    m.run(2);
-    const auto before = m.start_all();
-    m.ready(before[0]);
-    m.ready(before[1]);
+    const auto before = m.run_ready(2);
     m.fsm->restart();
     m.end(before[0]);
     m.ready(m.start(0)); // and worker 1 is being stopped

@@ -82,7 +82,7 @@ public:
     void restart();
     void cancel_restart() noexcept;
     void cancel_next_restart() noexcept; // the one that was asked for during this one
-    void ask_ready();
+    void check_ready();                  // somebody has begun to wait for that
 
     // What is to be done, in order; each is given once.
     std::vector<action> take_actions();
@@ -149,7 +149,6 @@ private:
     void replace_from(std::size_t index);
     void check_replaced(std::size_t index);
     void end_restart(const error_code& ec);
-    void check_ready();
     void check_done();
 
     const supervisor_options& options_;
