@@ -72,11 +72,12 @@ outcome_ptr wait_now(loops::child_watcher& watcher, pid_t pid)
 }
 
 // Has what was ended delivered as far as its executor's queue: the threads of the library do so in
-// the order in which it ended.
+// the order in which it ended. It takes a child that was started before the one that was reaped ended: a later
+// one could get its number, where tests of another program choose numbers at the same time.
 template <class Setup>
-void until_handed_over(loops::child_watcher& watcher)
+void until_handed_over(loops::child_watcher& watcher, pid_t started_before)
 {
-    watcher.async_wait(child_that_exits(0), asio::use_future).get();
+    watcher.async_wait(started_before, asio::use_future).get();
 }
 
 } // namespace
@@ -122,8 +123,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_when_it_waits_in_a_pool, Setup, setups)
     handler_calls called;
     gated_child child(4);
     watcher->add_child_handler(child.pid(), asio::bind_executor(pool.executor(), called.handler()));
+    const pid_t before = child_that_exits(0);
     end_and_reap<Setup>(*watcher, child);
-    until_handed_over<Setup>(*watcher);
+    until_handed_over<Setup>(*watcher, before);
     BOOST_TEST(watcher->remove_child_handler(child.pid()));
     const auto next = wait_now<Setup>(*watcher, child.pid());
     BOOST_TEST(!next->ec());
@@ -162,8 +164,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(replaced_when_it_waits_in_a_pool, Setup, setups)
     handler_calls second;
     gated_child child(4);
     watcher->add_child_handler(child.pid(), asio::bind_executor(pool.executor(), first.handler()));
+    const pid_t before = child_that_exits(0);
     end_and_reap<Setup>(*watcher, child);
-    until_handed_over<Setup>(*watcher);
+    until_handed_over<Setup>(*watcher, before);
     watcher->add_child_handler(child.pid(), asio::bind_executor(pool.executor(), second.handler()));
     pool.let_go();
     BOOST_TEST(first.codes.empty());
@@ -200,8 +203,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_number_goes_to_another_child, Setup, setups)
         gated_child child(4);
         const pid_t number = child.pid();
         watcher->add_child_handler(number, asio::bind_executor(pool.executor(), called.handler()));
+        const pid_t before = child_that_exits(0);
         end_and_reap<Setup>(*watcher, child);
-        until_handed_over<Setup>(*watcher);
+        until_handed_over<Setup>(*watcher, before);
         if (removed_before)
             BOOST_TEST(watcher->remove_child_handler(number));
         const auto second = child_with_number(number, [] { return 9; });
