@@ -7,6 +7,7 @@
 #include <loops/loop_local.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/virtual_time.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>
@@ -113,6 +114,20 @@ void loop_record::set_policy(std::weak_ptr<event_loop_policy> policy, std::uint6
     policy_ = std::move(policy);
     policy_core_ = core;
     ++known_version;
+}
+
+void loop_record::set_time(std::weak_ptr<const virtual_time> time)
+{
+    const std::lock_guard lock(mutex_);
+    time_ = std::move(time);
+}
+
+std::shared_ptr<const virtual_time> loop_record::time() const
+{
+    if (!virtual_time::is_on())
+        return nullptr;
+    const std::lock_guard lock(mutex_);
+    return time_.lock();
 }
 
 std::shared_ptr<event_loop_policy> loop_record::policy() const

@@ -13,12 +13,14 @@
 #include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
+#include <loops/policy/virtual_time_policy.hpp>
 
 #include "detail/description.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <typeinfo>
@@ -161,6 +163,17 @@ policy_pointer make_priority(description& from, const policy_pointer& inner)
     return std::make_shared<priority_policy>(inner, made);
 }
 
+policy_pointer make_virtual_time(description& from, const policy_pointer& inner)
+{
+    from.no_value();
+    virtual_time_options made;
+    if (const word* const said = from.option("idle"))
+        made.idle = from.duration(*said);
+    if (const word* const said = from.option("shuffle"))
+        made.shuffle = from.number(*said, "seeds", std::numeric_limits<std::size_t>::max(), 0);
+    return std::make_shared<virtual_time_policy>(inner, made);
+}
+
 // How a policy is made of its part, and of the policy that it wraps, if it does.
 struct recipe
 {
@@ -177,7 +190,8 @@ recipe recipe_of(const description& from)
             {"proactor", {make_per_thread<proactor_policy>}},
             {"platform", {make_per_thread<platform_policy>}}, {"shared", {make_shared_policy}},
             {"threaded", {make_threaded}}, {"pool", {make_pool}}, {"keyed", {make_keyed}},
-            {"bounded", {make_bounded, true}}, {"priority", {make_priority, true}}});
+            {"bounded", {make_bounded, true}}, {"priority", {make_priority, true}},
+            {"virtual_time", {make_virtual_time, true}}});
 }
 
 policy_pointer make_part(description& from)

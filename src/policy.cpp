@@ -108,9 +108,11 @@ std::unique_ptr<event_loop> event_loop_policy::make_loop(
     const std::string& loop_name, std::optional<int> hint)
 {
     loop_factory factory;
+    std::shared_ptr<const detail::virtual_time> time;
     {
         const std::lock_guard lock(core_->mutex);
         factory = core_->factory;
+        time = core_->time;
     }
     std::unique_ptr<event_loop> loop;
     if (factory)
@@ -124,6 +126,7 @@ std::unique_ptr<event_loop> event_loop_policy::make_loop(
             "the loop factory of policy '" + name() + "' returned no loop");
     const auto record = detail::record_of(*loop);
     record->set_policy(weak_from_this(), core_->number);
+    record->set_time(time);
     core_->add_loop(record);
     return loop;
 }

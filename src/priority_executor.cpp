@@ -6,9 +6,11 @@
 
 #include "detail/loop_record.hpp"
 #include "detail/priority_service.hpp"
+#include "detail/random.hpp"
 
 #include <boost/asio/execution/blocking.hpp>
 
+#include <iterator>
 #include <utility>
 
 namespace loops {
@@ -98,6 +100,13 @@ void priority_service::limit_ageing(std::uint64_t most)
     order_.limit_ageing(most);
 }
 
+void priority_service::shuffle(std::uint64_t seed)
+{
+    const std::lock_guard lock(mutex_);
+    if (!random_)
+        random_ = seed;
+}
+
 void priority_service::enqueue(
     int priority, priority_operation& operation, bool is_continuation) noexcept
 {
@@ -138,9 +147,7 @@ void priority_service::post_ticket(slot& in, bool is_continuation) noexcept
 void priority_service::run_best(slot& came_from)
 {
     std::unique_lock lock(mutex_);
-    operations& from = waiting_[order_.take()];
-    priority_operation& operation = from.front();
-    from.pop_front();
+    priority_operation& operation = take_from(waiting_[order_.take()]);
     const bool more = order_.waiting() >= tickets_;
     if (!more)
     {
@@ -152,6 +159,20 @@ void priority_service::run_best(slot& came_from)
     if (more)
         post_ticket(came_from, false);
     operation.call();
+}
+
+// Which is the first, but where the order is shuffled: there a look at half of them is no matter.
+priority_operation& priority_service::take_from(operations& level) noexcept
+{
+    auto before = level.before_begin();
+    if (random_)
+    {
+        const auto bits = static_cast<std::uint32_t>(next_random(*random_) >> 32);
+        std::advance(before, scale(bits, level.size()));
+    }
+    priority_operation& taken = *std::next(before);
+    level.erase_after(before);
+    return taken;
 }
 
 void priority_service::shutdown()

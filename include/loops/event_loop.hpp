@@ -6,6 +6,7 @@
 
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -23,7 +24,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 class loop_access;
-using steady_time = std::chrono::steady_clock::time_point;
+using steady_time = loop_clock::time_point;
 
 // When a run ends, beside for want of work: at once, at a time, or never.
 LOOPS_DECL std::size_t run_all(asio::io_context& loop);
@@ -37,13 +38,20 @@ template <class Clock, class Duration>
 steady_time to_steady(const std::chrono::time_point<Clock, Duration>& time)
 {
     const auto left = std::chrono::ceil<steady_time::duration>(time - Clock::now());
-    return std::chrono::steady_clock::now() + left;
+    return loop_clock::now() + left;
+}
+
+// Which are loop_clock's.
+template <class Duration>
+steady_time to_steady(const std::chrono::time_point<std::chrono::steady_clock, Duration>& time)
+{
+    return std::chrono::ceil<steady_time::duration>(time);
 }
 
 template <class Rep, class Period>
 steady_time after(const std::chrono::duration<Rep, Period>& time)
 {
-    return std::chrono::steady_clock::now() + std::chrono::ceil<steady_time::duration>(time);
+    return loop_clock::now() + std::chrono::ceil<steady_time::duration>(time);
 }
 
 } // namespace detail

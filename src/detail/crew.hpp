@@ -7,6 +7,7 @@
 #include <loops/policy.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/virtual_time.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -131,7 +132,7 @@ public:
 private:
     using guard = asio::executor_work_guard<asio::io_context::executor_type>;
     using lock_type = std::unique_lock<std::mutex>;
-    using time_point = std::chrono::steady_clock::time_point;
+    using time_point = loop_clock::time_point;
 
     // A loop that is run.
     struct unit
@@ -200,7 +201,8 @@ private:
     std::vector<post> posts_;
     std::exception_ptr first_exception_;
     std::atomic<std::uint64_t> stops_{0};
-    std::uint64_t activity_ = 0; // handlers that ran in a drain on loops that had been idle
+    std::uint64_t activity_ = 0;        // handlers that ran in a drain on loops that had been idle
+    std::optional<time_hold> standing_; // while all loops are idle in a drain
     bool stopping_ = false;
     bool draining_ = false;
     bool closed_ = false;

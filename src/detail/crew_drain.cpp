@@ -45,6 +45,8 @@ void crew::found_dry(unit& it)
     it.loop->restart();
     it.work.emplace(it.loop->get_executor());
     it.idle = true;
+    if (all_idle())
+        standing_.emplace(); // it is the drain that goes on now
     changed_.notify_all();
 }
 
@@ -57,6 +59,7 @@ void crew::count_in_drain(member& self)
         return;
     }
     ++activity_;
+    standing_.reset();
     self.of->idle = false;
     self.of->work.reset();
 }
@@ -88,11 +91,11 @@ bool crew::wait_for_quiet(lock_type& lock, time_point at)
     const auto idle = [this] { return stopping_ || all_idle(); };
     for (;;)
     {
-        if (!changed_.wait_until(lock, at, idle) || stopping_)
+        if (!wait_until(changed_, lock, at, idle) || stopping_)
             return false;
         const std::uint64_t activity = activity_;
         probe_all();
-        if (!changed_.wait_until(lock, at, idle) || stopping_)
+        if (!wait_until(changed_, lock, at, idle) || stopping_)
             return false;
         if (activity == activity_)
             return true;
@@ -101,7 +104,7 @@ bool crew::wait_for_quiet(lock_type& lock, time_point at)
 
 drain_report crew::drain(std::chrono::nanoseconds limit)
 {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = loop_clock::now();
     // A limit that overflows the clock means none; a year is long enough to be that.
     const auto at = begin + std::min<std::chrono::nanoseconds>(limit, std::chrono::hours(8760));
     drain_report report;
@@ -126,6 +129,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     {
         failure = std::current_exception();
     }
+    standing_.reset();
     for (const auto& each : units)
     {
         drain_report::loop entry;
@@ -141,7 +145,7 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     });
     forget_ended();
     lock.unlock();
-    report.elapsed = std::chrono::steady_clock::now() - begin;
+    report.elapsed = loop_clock::now() - begin;
     if (failure)
         std::rethrow_exception(failure);
     return report;

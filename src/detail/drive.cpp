@@ -10,6 +10,7 @@
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "detail/spinner.hpp"
+#include "detail/virtual_time.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -18,6 +19,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -91,6 +93,21 @@ step run_one_timed(
         one = run_timed(loop, slice, [&] { return base.run_one_until(until); });
     }
     return {one - (probes_of(frame) - probes), !base.stopped() && (one > 0 || !poll)};
+}
+
+// The same, where the time jumps instead of passing.
+step run_one_virtually(asio::io_context& loop, const run_frame* frame, virtual_run& run,
+    const std::optional<steady_time>& deadline)
+{
+    const bool poll = deadline == steady_time::min();
+    const std::uint64_t probes = probes_of(frame);
+    if (!poll && deadline && loop_clock::now() >= *deadline)
+        return {0, false};
+    const std::size_t one = poll ? loop.poll_one() : run.run_one(loop, deadline);
+    const std::size_t ran = one - (probes_of(frame) - probes);
+    if (ran > 0)
+        run.ran();
+    return {ran, !loop.stopped() && (one > 0 || !poll)};
 }
 
 // Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.
@@ -199,6 +216,11 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     // Null in a child that was forked by a handler.
     run_frame* const frame = thread_state::of_this_thread().run;
     spinner spin(record, frame, deadline ? 0ns : spin_time);
+    std::optional<virtual_run> virtually;
+    if (auto time = record.time())
+        virtually.emplace(std::move(time));
+    else if (deadline && *deadline != steady_time::min())
+        deadline = to_real_time(*deadline);
     std::size_t ran = 0;
     const auto count = [&](std::size_t number) {
         ran += number;
@@ -212,7 +234,11 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     {
         try
         {
-            auto next = run_untimed(record, frame, mode, deadline, spin);
+            std::optional<step> next;
+            if (virtually)
+                next = run_one_virtually(*record.context(), frame, *virtually, deadline);
+            else
+                next = run_untimed(record, frame, mode, deadline, spin);
             if (!next)
                 next = run_one_timed(*ours, frame, deadline, spin);
             count(next->ran);
@@ -225,6 +251,8 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
         catch (...)
         {
             count(1);
+            if (virtually)
+                virtually->ran();
             if (ours == nullptr || !loop_access::handle(*ours, std::current_exception()))
                 throw;
         }

@@ -11,6 +11,7 @@
 #include "detail/parking_gate.hpp"
 #include "detail/policy_core.hpp"
 #include "detail/thread_state.hpp"
+#include "detail/virtual_time.hpp"
 #include "platform/system.hpp"
 
 #include <algorithm>
@@ -91,7 +92,7 @@ void key_table::touch(entries::iterator it)
     it->asked = false;
     if (idle_after_.count() == 0)
         return;
-    it->used = std::chrono::steady_clock::now();
+    it->used = loop_clock::now();
     entries_.splice(entries_.end(), entries_, it);
 }
 
@@ -328,9 +329,13 @@ void key_table::wait_for_idle(lock_type& lock)
             continue;
         }
         const auto at = entries_.front().used + idle_after_;
-        if (at <= std::chrono::steady_clock::now())
+        if (at <= loop_clock::now())
             return;
-        changed_.wait_until(lock, at);
+        const auto first = entries_.begin();
+        wait_until(changed_, lock, at, [&] {
+            return closed_ || !going_.empty() || entries_.begin() != first ||
+                   first->used + idle_after_ != at;
+        });
     }
 }
 
@@ -339,14 +344,14 @@ void key_table::judge(entries& idle)
     if (closed_)
         return;
     idle.splice(idle.end(), going_);
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = loop_clock::now();
     for (std::size_t left = entries_.size(); left > 0 && judge_oldest(now, idle); --left)
         ;
 }
 
 // Takes the least recently used loop out if it is idle; else it counts as used now. False: that
 // was not long ago.
-bool key_table::judge_oldest(std::chrono::steady_clock::time_point now, entries& idle)
+bool key_table::judge_oldest(loop_clock::time_point now, entries& idle)
 {
     const auto it = entries_.begin();
     if (it->used + idle_after_ > now)

@@ -6,6 +6,7 @@
 
 #include <loops/detail/keyed.hpp>
 #include <loops/event_loop.hpp>
+#include <loops/loop_clock.hpp>
 
 #include "detail/fork.hpp"
 
@@ -102,7 +103,7 @@ private:
         std::shared_ptr<loop_record> current;
         bool emptied = false;
         bool asked = false; // its thread, whether it is idle; nobody has used it since
-        std::chrono::steady_clock::time_point used{};
+        loop_clock::time_point used{};
     };
     using entries = std::list<entry>;
     using lock_type = std::unique_lock<std::mutex>;
@@ -118,7 +119,7 @@ private:
     void watch();
     void wait_for_idle(lock_type& lock);
     void judge(entries& idle);
-    bool judge_oldest(std::chrono::steady_clock::time_point now, entries& idle);
+    bool judge_oldest(loop_clock::time_point now, entries& idle);
     bool is_idle(const entry& it) const;
     bool is_run_by_callers(event_loop& loop) const;
 

@@ -34,6 +34,8 @@ class event_loop_policy;
 
 namespace detail {
 
+class virtual_time;
+
 // What Loops knows of an io_context, ours or adopted. The record outlives the context: whoever
 // names a loop (a thread's slot, a lease, a watcher) holds its record and finds `context()` null
 // once the loop is closed or destroyed, and so never dangles.
@@ -65,6 +67,10 @@ public:
     std::shared_ptr<event_loop_policy> policy() const;
     // The number of the policy's core, which policies that wrap each other share; 0: it has none.
     std::uint64_t policy_core() const noexcept { return policy_core_; }
+
+    // The time in which the loop is run; null: the real one.
+    void set_time(std::weak_ptr<const virtual_time> time);
+    std::shared_ptr<const virtual_time> time() const;
 
     // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
     // undoes a stop that came from request_stop(), and finds out what any other stop came from.
@@ -169,6 +175,7 @@ private:
 
     fork_mutex& mutex_; // guards `usage`, and what follows
     std::weak_ptr<event_loop_policy> policy_;
+    std::weak_ptr<const virtual_time> time_;
     unsigned runners_generation_ = 0;
     bool entered_stopped_ = false; // by the first of the runs that are under way
     bool stopped_by_request_ = false;

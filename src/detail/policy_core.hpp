@@ -23,6 +23,7 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
+class virtual_time;
 class watch;
 
 // What every policy has, whatever it maps to what.
@@ -41,7 +42,8 @@ public:
     exception_action action;
     std::vector<std::function<void()>> drain_hooks;
     std::shared_ptr<child_watcher> watcher;
-    unsigned watcher_generation = 0; // the fork generation it belongs to
+    unsigned watcher_generation = 0;    // the fork generation it belongs to
+    std::shared_ptr<virtual_time> time; // of the loops that are made; null: the real one
 
     std::atomic<bool> closed{false};
     // The process had the policy, and has another one now.

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
 namespace loops {
 inline namespace LOOPS_ABI {
@@ -52,6 +53,9 @@ public:
 
     void limit_ageing(std::uint64_t most);
 
+    // From now on those of one priority start in an order that the seed chooses. The first seed holds.
+    void shuffle(std::uint64_t seed);
+
     void enqueue(int priority, priority_operation& operation, bool is_continuation) noexcept;
 
 private:
@@ -78,6 +82,7 @@ private:
     slot& take_slot() noexcept;
     void post_ticket(slot& in, bool is_continuation) noexcept;
     void run_best(slot& came_from);
+    priority_operation& take_from(operations& level) noexcept;
 
     const asio::io_context::executor_type executor_;
     std::array<priority_level, priority_fsm::most_levels> levels_{};
@@ -88,6 +93,7 @@ private:
     std::size_t tickets_ = 0; // the smaller of most_tickets and what waits
     priority_fsm order_;
     std::array<operations, priority_fsm::most_levels> waiting_;
+    std::optional<std::uint64_t> random_; // the state, where the order is shuffled
     bool shut_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <loops/child_watcher.hpp>
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 
 #include "detail/child_registry.hpp"
 #include "detail/child_waits.hpp"
@@ -77,7 +78,7 @@ public:
     void close_if_idle() noexcept;
 
 private:
-    using clock = std::chrono::steady_clock;
+    using clock = loop_clock;
     using watch_list = linked_list<child_watch, &child_watch::in_service>;
 
     void shutdown() override;

@@ -7,6 +7,7 @@
 #include <loops/child_exit.hpp>
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 #include <loops/process/async_run.hpp>
 
 #include "detail/fork.hpp"
@@ -51,7 +52,7 @@ public:
     void go_on();
 
 private:
-    using clock = std::chrono::steady_clock;
+    using clock = loop_clock;
     using executor_type = asio::strand<asio::io_context::executor_type>;
     using descriptor = asio::posix::basic_stream_descriptor<executor_type>;
     using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;

@@ -7,6 +7,7 @@
 #include <loops/child_exit.hpp>
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 #include <loops/process/command.hpp>
 #include <loops/process/process_tree.hpp>
 #include <loops/process/start.hpp>
@@ -74,7 +75,7 @@ public:
     std::optional<std::size_t> rung() const noexcept;
 
 private:
-    using clock = std::chrono::steady_clock;
+    using clock = loop_clock;
     using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;
 
     void make_scope(const tree_options& tree, error_code& ec);

@@ -7,6 +7,7 @@
 #include <loops/config.hpp>
 #include <loops/detail/supervisor_fsm.hpp>
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 #include <loops/process/supervisor.hpp>
 
 #include "detail/pending_wait.hpp"
@@ -58,7 +59,7 @@ public:
     std::size_t size() const noexcept { return fsm_.size(); }
 
 private:
-    using clock = std::chrono::steady_clock;
+    using clock = loop_clock;
     using executor_type = running_program::executor_type;
     using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor_type>;
 

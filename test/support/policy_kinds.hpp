@@ -13,6 +13,7 @@
 #include <loops/policy/priority_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
+#include <loops/policy/virtual_time_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
 
 #include <chrono>
@@ -21,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace test {
@@ -71,6 +73,14 @@ inline policy_pointer pool_that_spins()
     return std::make_shared<loops::pool_policy>(options);
 }
 
+// What is real in the contract, as sockets and other clocks' timers, takes real time.
+inline policy_pointer in_virtual_time(policy_pointer inner)
+{
+    loops::virtual_time_options options;
+    options.idle = std::chrono::seconds(1);
+    return std::make_shared<loops::virtual_time_policy>(std::move(inner), options);
+}
+
 inline const std::vector<policy_kind>& all_policy_kinds()
 {
     using namespace loops;
@@ -112,6 +122,10 @@ inline const std::vector<policy_kind>& all_policy_kinds()
                 return policy_pointer(new bounded_policy(
                     std::make_shared<priority_policy>(std::make_shared<pool_policy>(2)), 64));
             }},
+        {"virtual_time", caller,
+            [] { return in_virtual_time(std::make_shared<loops::default_policy>()); }},
+        {"virtual_time_pool", pool,
+            [] { return in_virtual_time(std::make_shared<loops::pool_policy>(2)); }},
         {"keyed_run_by_caller", keyed, [] { return keyed_by_thread(run_by::caller); }},
         {"keyed_run_by_policy", keyed_threads, [] { return keyed_by_thread(run_by::policy); }},
     };

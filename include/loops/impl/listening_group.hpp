@@ -5,6 +5,7 @@
 #define LOOPS_IMPL_LISTENING_GROUP_HPP
 
 #include <loops/error.hpp>
+#include <loops/loop_clock.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/error.hpp>
@@ -56,8 +57,8 @@ private:
     }
 
     const std::shared_ptr<Acceptor> acceptor_;
-    asio::basic_waitable_timer<std::chrono::steady_clock,
-        asio::wait_traits<std::chrono::steady_clock>, typename Acceptor::executor_type>
+    asio::basic_waitable_timer<loop_clock, asio::wait_traits<loop_clock>,
+        typename Acceptor::executor_type>
         timer_;
     Handler handler_;
 };

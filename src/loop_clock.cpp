@@ -1,0 +1,246 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+// Time as policies of virtual time tell it. Asio offers no look at its queue of timers; but it asks, by
+// wait_traits, how long to wait for the earliest one of loop_clock. On a thread that runs such a loop the answer
+// is "look again at once", and what was asked for is what the time jumps to.
+
+#include <loops/loop_clock.hpp>
+
+#include "detail/virtual_time.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// How long Asio waits, in real time, for what is due some time in virtual time.
+constexpr auto look_interval = 1ms;
+
+// No timer waits for longer: what is later means never.
+constexpr auto never = std::chrono::hours(24 * 365 * 100);
+
+thread_local virtual_run* run_of_thread = nullptr;
+
+} // namespace
+
+struct time_keeper
+{
+    std::atomic<std::size_t> on{0};
+    std::atomic<loop_clock::rep> now{0};
+    std::atomic<std::uint64_t> activity{0}; // handlers that ran
+
+    std::mutex mutex; // guards what follows, and changes of `now`
+    std::multiset<loop_clock::time_point> marks;
+    std::size_t holds = 0;
+    std::vector<virtual_run*> runs; // the inner ones of nested runs
+
+    static time_keeper& instance()
+    {
+        static auto* const all = new time_keeper; // for threads that outlive static objects
+        return *all;
+    }
+
+    loop_clock::time_point time() const noexcept
+    {
+        return loop_clock::time_point(loop_clock::duration(now.load(std::memory_order_acquire)));
+    }
+
+    void set_time(loop_clock::time_point at) noexcept
+    {
+        now.store(at.time_since_epoch().count(), std::memory_order_release);
+    }
+
+    // A handler of one run may have given work to another that found nothing before.
+    bool all_idle() const
+    {
+        return std::all_of(runs.begin(), runs.end(), [this](const virtual_run* each) {
+            return each->seen_ == activity.load(std::memory_order_acquire);
+        });
+    }
+
+    void jump(loop_clock::time_point bound)
+    {
+        const std::lock_guard lock(mutex);
+        if (holds > 0 || !all_idle())
+            return;
+        loop_clock::time_point next = bound;
+        for (const virtual_run* each : runs)
+            next = std::min(next, each->next_);
+        if (!marks.empty())
+            next = std::min(next, *marks.begin());
+        if (next > time() && next - time() < never)
+            set_time(next);
+    }
+};
+
+virtual_time::virtual_time(bool jumps_at_once, std::chrono::nanoseconds for_so_long)
+    : jumps(jumps_at_once), idle(for_so_long)
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    if (all.on == 0)
+        all.set_time(steady_clock::now());
+    ++all.on;
+}
+
+virtual_time::~virtual_time()
+{
+    --time_keeper::instance().on;
+}
+
+bool virtual_time::is_on() noexcept
+{
+    return time_keeper::instance().on.load(std::memory_order_acquire) != 0;
+}
+
+void virtual_time::advance(loop_clock::duration by)
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    all.set_time(all.time() + by);
+}
+
+time_hold::time_hold()
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    ++all.holds;
+}
+
+time_hold::~time_hold()
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    --all.holds;
+}
+
+time_mark::time_mark(loop_clock::time_point at) : at_(at)
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    all.marks.insert(at);
+}
+
+time_mark::~time_mark()
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    all.marks.erase(all.marks.find(at_));
+}
+
+loop_clock::time_point to_real_time(loop_clock::time_point at) noexcept
+{
+    return virtual_time::is_on() ? steady_clock::now() + (at - loop_clock::now()) : at;
+}
+
+virtual_run::virtual_run(std::shared_ptr<const virtual_time> time)
+    : time_(std::move(time)), outer_(run_of_thread), idle_since_(steady_clock::now())
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    if (outer_ != nullptr)
+        *std::find(all.runs.begin(), all.runs.end(), outer_) = this;
+    else
+        all.runs.push_back(this);
+    seen_ = ++all.activity - 1;
+    run_of_thread = this;
+}
+
+virtual_run::~virtual_run()
+{
+    time_keeper& all = time_keeper::instance();
+    const std::lock_guard lock(all.mutex);
+    const auto self = std::find(all.runs.begin(), all.runs.end(), this);
+    if (outer_ != nullptr)
+    {
+        outer_->seen_ = ++all.activity - 1; // it is inside of a handler
+        *self = outer_;
+    }
+    else
+    {
+        all.runs.erase(self);
+    }
+    run_of_thread = outer_;
+}
+
+void virtual_run::ran() noexcept
+{
+    if (time_->idle > 0ns)
+    {
+        idle_since_ = steady_clock::now();
+        eager_since_.reset();
+    }
+    ++time_keeper::instance().activity;
+}
+
+std::size_t virtual_run::run_one(
+    asio::io_context& loop, const std::optional<loop_clock::time_point>& deadline)
+{
+    time_keeper& all = time_keeper::instance();
+    const auto begin = steady_clock::now();
+    if (!time_->jumps || begin - idle_since_ < time_->idle)
+        eager_since_.reset();
+    else if (!eager_since_)
+        eager_since_ = begin;
+    const std::uint64_t before = all.activity;
+    if (known_ != before)
+        active_since_ = begin;
+    known_ = before;
+    noted_ = loop_clock::time_point::max();
+    std::size_t ran = loop.poll_one();
+    if (ran == 0 && !loop.stopped() && noted_ == loop_clock::time_point::max())
+        ran = loop.run_one_for(100us); // with some reactors a whole millisecond
+    if (ran > 0 || loop.stopped() || !eager_since_)
+        return ran;
+    // Asio asks nothing where there is no timer; nor at once, where another thread has set one just now.
+    if (noted_ == loop_clock::time_point::max() &&
+        steady_clock::now() - std::max(*eager_since_, active_since_) <= 3 * look_interval)
+        return 0;
+    {
+        const std::lock_guard lock(all.mutex);
+        seen_ = before;
+        next_ = noted_;
+    }
+    all.jump(deadline.value_or(loop_clock::time_point::max()));
+    return 0;
+}
+
+void virtual_run::note(loop_clock::time_point at) noexcept
+{
+    noted_ = std::min(noted_, at);
+}
+
+loop_clock::duration before_next_look(loop_clock::duration left) noexcept
+{
+    if (!virtual_time::is_on())
+        return left;
+    virtual_run* const run = run_of_thread;
+    // What has become due since Asio looked counts as well: it has not run yet.
+    if (run != nullptr)
+        run->note(loop_clock::now() + std::clamp<loop_clock::duration>(left, 0ns, never));
+    if (run != nullptr && run->is_eager())
+        return left.zero();
+    return std::min<loop_clock::duration>(left, look_interval);
+}
+
+} // namespace detail
+
+loop_clock::time_point loop_clock::now() noexcept
+{
+    const detail::time_keeper& all = detail::time_keeper::instance();
+    return all.on.load(std::memory_order_acquire) != 0 ? all.time()
+                                                       : std::chrono::steady_clock::now();
+}
+
+} // namespace LOOPS_ABI
+} // namespace loops
