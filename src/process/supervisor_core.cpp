@@ -89,6 +89,7 @@ void supervisor_core::add(handler_type handler, Function function)
     const auto fresh = std::make_shared<pendings>();
     fresh->emplace_back(++last_id_, std::move(handler), loop_.get_executor());
     fresh->front().connect(weak_from_this());
+    ++operations_;
     asio::post(
         executor_, [self = shared_from_this(), fresh, function] { function(*self, *fresh); });
 }
@@ -136,7 +137,8 @@ void supervisor_core::stop()
 void supervisor_core::abandon()
 {
     abandoned_ = true;
-    stop();
+    if (operations_ > 0)
+        stop();
 }
 
 void supervisor_core::kill()
@@ -374,6 +376,7 @@ void supervisor_core::forget_restarts()
 
 void supervisor_core::complete_all(pendings& waits, const error_code& ec)
 {
+    operations_ -= waits.size();
     detail::complete_all(waits, loop_.get_executor(), ec);
 }
 

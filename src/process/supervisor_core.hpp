@@ -101,6 +101,7 @@ private:
     pendings next_restarts_; // that came during one
     timer timer_;
     std::atomic<std::uint64_t> last_id_{0};
+    std::atomic<std::size_t> operations_{0}; // that have not completed
     std::atomic<bool> abandoned_{false};
 };
 
