@@ -21,6 +21,7 @@
 #include <loops/lease.hpp>
 #include <loops/listening_group.hpp>
 #include <loops/log.hpp>
+#include <loops/loop_clock.hpp>
 #include <loops/loop_local.hpp>
 #include <loops/loop_stats.hpp>
 #include <loops/loop_watch.hpp>
@@ -39,6 +40,7 @@
 #include <loops/policy/selector_policy.hpp>
 #include <loops/policy/shared_policy.hpp>
 #include <loops/policy/threaded_policy.hpp>
+#include <loops/policy/virtual_time_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
 #include <loops/priority_executor.hpp>
 #include <loops/process/async_run.hpp>
@@ -56,8 +58,10 @@
 #include <loops/watcher/default_child_watcher.hpp>
 #include <loops/watcher/descriptor_watcher.hpp>
 #include <loops/watcher/fast_child_watcher.hpp>
+#include <loops/watcher/file_watcher.hpp>
 #include <loops/watcher/multi_loop_child_watcher.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>
+#include <loops/watcher/process_watcher.hpp>
 #include <loops/watcher/safe_child_watcher.hpp>
 #include <loops/watcher/threaded_child_watcher.hpp>
 

@@ -256,6 +256,15 @@ bool is_dead(child_id child, error_code& ec) noexcept
     return info.si_pid != 0;
 }
 
+std::optional<child_exit> peek_at_child(child_id child) noexcept
+{
+    siginfo_t info{};
+    rusage usage{};
+    if (wait_child(child, info, WEXITED | WNOWAIT, &usage) != 0 || info.si_pid == 0)
+        return std::nullopt;
+    return child_exit(child.pid, native_status(info), to_usage(usage));
+}
+
 std::optional<child_exit> reap_child(child_id child, error_code& ec) noexcept
 {
     return reap(child, 0, ec);

@@ -52,6 +52,9 @@ error_code check_child(child_id child) noexcept;
 /// Whether the child is dead and can be reaped. `no_child_process` as above.
 bool is_dead(child_id child, error_code& ec) noexcept;
 
+/// How a dead child that can still be reaped ended; nothing where it is none. It is left as it is.
+std::optional<child_exit> peek_at_child(child_id child) noexcept;
+
 /// Takes a child's status; nothing, and no error, where it has none yet. `no_child_process` where
 /// somebody else took it.
 std::optional<child_exit> reap_child(child_id child, error_code& ec) noexcept;

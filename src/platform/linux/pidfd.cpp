@@ -14,8 +14,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -53,6 +55,17 @@ struct probe
     const char* call = "";
     error_code ec;
 };
+
+void add_to_epoll(
+    int epoll, int fd, std::uint64_t id, std::uint32_t events, error_code& ec) noexcept
+{
+    ec.clear();
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = id;
+    if (injected_fault("epoll_ctl") || ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        ec = last_error();
+}
 
 probe try_pidfd(int pidfd) noexcept
 {
@@ -134,6 +147,32 @@ void send_signal_to_group(child_id leader, int signal, error_code& ec) noexcept
         ec = last_error();
 }
 
+process_stage stage_of(int pidfd) noexcept
+{
+    pollfd look{pidfd, POLLIN, 0};
+    if (::poll(&look, 1, 0) <= 0)
+        return process_stage::alive;
+    return (look.revents & POLLHUP) != 0 ? process_stage::reaped : process_stage::ended;
+}
+
+// Older kernels have no call for that.
+pid_type pid_of(int pidfd, error_code& ec)
+{
+    ec.clear();
+    std::ifstream about("/proc/self/fdinfo/" + std::to_string(pidfd));
+    for (std::string word; about >> word;)
+    {
+        pid_type pid = 0;
+        if (word != "Pid:" || !(about >> pid))
+            continue;
+        if (pid <= 0)
+            ec = error_code(ESRCH, boost::system::system_category());
+        return pid;
+    }
+    ec = error_code(EBADF, boost::system::system_category());
+    return 0;
+}
+
 std::optional<int> exit_status(int pidfd) noexcept
 {
     // Whoever reaps is seen to have done so a moment before the kernel notes the exit.
@@ -161,14 +200,14 @@ int make_epoll(error_code& ec) noexcept
 
 void epoll_add(int epoll, int fd, std::uint64_t id, error_code& ec) noexcept
 {
-    ec.clear();
-    epoll_event event{};
     // Edge-triggered: what is readable, but cannot be reaped yet, as a child that died while it
     // is traced, does not keep the loop turning.
-    event.events = EPOLLIN | EPOLLET;
-    event.data.u64 = id;
-    if (injected_fault("epoll_ctl") || ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-        ec = last_error();
+    add_to_epoll(epoll, fd, id, EPOLLIN | EPOLLET, ec);
+}
+
+void epoll_add_priority(int epoll, int fd, std::uint64_t id, error_code& ec) noexcept
+{
+    add_to_epoll(epoll, fd, id, EPOLLPRI | EPOLLET, ec);
 }
 
 void epoll_remove(int epoll, int fd) noexcept

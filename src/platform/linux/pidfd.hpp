@@ -37,6 +37,20 @@ void send_signal(child_id child, int signal, error_code& ec) noexcept;
 /// only while nobody has reaped it.
 void send_signal_to_group(child_id leader, int signal, error_code& ec) noexcept;
 
+enum class process_stage
+{
+    alive,
+    ended,
+    reaped // Linux 6.9 and later tell that
+};
+
+/// How far it is with a process.
+process_stage stage_of(int pidfd) noexcept;
+
+/// The number of the process that a pidfd stands for. `no_such_process` where it was reaped, `bad_file_descriptor` where
+/// it is no pidfd.
+pid_type pid_of(int pidfd, error_code& ec);
+
 /// How the process ended, as `waitpid` codes it, whoever took its status; nothing where it has not,
 /// or the kernel does not tell.
 std::optional<int> exit_status(int pidfd) noexcept;
@@ -44,8 +58,9 @@ std::optional<int> exit_status(int pidfd) noexcept;
 /// Makes an epoll descriptor, close-on-exec.
 int make_epoll(error_code& ec) noexcept;
 
-/// Reports `fd` once each time that it becomes readable, and at once where it is already.
+/// Reports `fd` once each time that it becomes readable, or has priority data, and at once where it is already.
 void epoll_add(int epoll, int fd, std::uint64_t id, error_code& ec) noexcept;
+void epoll_add_priority(int epoll, int fd, std::uint64_t id, error_code& ec) noexcept;
 void epoll_remove(int epoll, int fd) noexcept;
 
 /// Takes up to `size` reports, without waiting; gives how many.
