@@ -26,6 +26,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -61,6 +62,8 @@ struct fixture : run_fixture<Setup, loops::supervisor_options>
     std::function<void()> on_change;
     std::atomic<int> run_calls{0};
     loops::error_code run_ec;
+    std::mutex
+        checks; // what checks in a handler, where another one may do so at that time, holds it
 
     loops::supervisor_options options()
     {
@@ -106,8 +109,9 @@ struct fixture : run_fixture<Setup, loops::supervisor_options>
     template <class... Steps>
     void script(Steps... steps)
     {
-        on_change = [all = std::vector<std::function<bool()>>{steps...},
+        on_change = [this, all = std::vector<std::function<bool()>>{steps...},
                         next = std::size_t(0)]() mutable {
+            const std::lock_guard lock(checks);
             while (next != all.size() && all[next]())
                 ++next;
         };
@@ -164,6 +168,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_rolling_restart, Setup, setups)
             for (const auto& each : f.it->status())
                 before.push_back(each.pid);
             f.it->async_restart([&](loops::error_code ec) {
+                const std::lock_guard lock(f.checks);
                 BOOST_TEST(!ec);
                 restarted = 1;
                 for (std::size_t i = 0; i != before.size(); ++i)
@@ -436,6 +441,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_stop_amid_a_restart, Setup, setups)
             is_slow = true;
             for (int i = 0; i != 2; ++i)
                 f.it->async_restart([&](loops::error_code ec) {
+                    const std::lock_guard lock(f.checks);
                     BOOST_TEST((ec == asio::error::operation_aborted));
                     ++told;
                 });
