@@ -83,8 +83,8 @@ struct time_keeper
     }
 };
 
-virtual_time::virtual_time(bool jumps_at_once, std::chrono::nanoseconds for_so_long)
-    : jumps(jumps_at_once), idle(for_so_long)
+virtual_time::virtual_time(bool jumps_by_itself, std::chrono::nanoseconds idle_time)
+    : jumps(jumps_by_itself), idle(idle_time)
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);

@@ -3,6 +3,7 @@
 
 #include "server.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <utility>
 
@@ -27,13 +28,10 @@ loops::supervisor_options supervision(std::function<void()> on_change)
 // Editors' and version control's own.
 bool is_hidden(const std::filesystem::path& path)
 {
-    for (const auto& part : path)
-    {
+    return std::any_of(path.begin(), path.end(), [](const std::filesystem::path& part) {
         const std::string name = part.string();
-        if (name.size() > 1 && name.front() == '.' && name != "..")
-            return true;
-    }
-    return false;
+        return name.size() > 1 && name.front() == '.' && name != "..";
+    });
 }
 
 } // namespace

@@ -27,7 +27,7 @@ class virtual_time
 {
 public:
     // Idle: how long, in real time, its loops have nothing to run before the time jumps.
-    virtual_time(bool jumps, std::chrono::nanoseconds idle);
+    virtual_time(bool jumps_by_itself, std::chrono::nanoseconds idle_time);
     virtual_time(const virtual_time&) = delete;
     virtual_time& operator=(const virtual_time&) = delete;
     ~virtual_time();

@@ -134,13 +134,11 @@ std::unique_ptr<file_tree::root> file_tree::make(
         return made;
     made->file = path.filename().string();
     made->place = made->place.parent_path();
-    if (made->file.empty())
-        ec = make_error_code(errc::no_such_file_or_directory);
-    else if (options.recursive && fs::exists(made->place / made->file, system))
-        ec = make_error_code(errc::not_a_directory);
-    else if (options.recursive)
-        ec = make_error_code(errc::no_such_file_or_directory);
-    return ec ? nullptr : std::move(made);
+    if (!made->file.empty() && !options.recursive)
+        return made;
+    const bool exists = !made->file.empty() && fs::exists(made->place / made->file, system);
+    ec = make_error_code(exists ? errc::not_a_directory : errc::no_such_file_or_directory);
+    return nullptr;
 }
 
 bool file_tree::remove(const fs::path& path)

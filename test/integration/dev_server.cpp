@@ -86,10 +86,13 @@ BOOST_AUTO_TEST_CASE(a_worker_that_grows_is_restarted)
     const child_ledger ledger;
     const folder in;
     // The first one keeps 100 MB; those after it are small.
+    const std::string script = R"(test -e "$1" && exec sleep 1000
+        : >"$1"
+        x=0123456789
+        while [ ${#x} -lt 100000000 ]; do x=$x$x; done
+        sleep 1000 & wait)";
     example_run it(server({"--memory", "40", "--watch", in.path().string(), "--", "/bin/sh", "-c",
-        "test -e \"$1\" && exec sleep 1000; : >\"$1\"; x=0123456789; "
-        "while [ ${#x} -lt 100000000 ]; do x=$x$x; done; sleep 1000 & wait",
-        "sh", (in / ".once").string()}));
+        script, "sh", (in / ".once").string()}));
     const std::string text = it.until(" MiB");
     BOOST_TEST(has(text, " MiB"), text);
     const auto count = [](const std::string& whole) {

@@ -245,13 +245,13 @@ BOOST_AUTO_TEST_CASE(nothing_is_missed_in_new_directories)
     const folder in;
     told events(in);
     events.watcher.add(in.path(), recursive(file_changes::created));
-    constexpr int threads = 3;
-    constexpr int trees = 30;
+    constexpr std::size_t threads = 3;
+    constexpr std::size_t trees = 30;
     std::vector<std::thread> makers;
-    std::atomic<int> names{0};
-    for (int i = 0; i != threads; ++i)
+    std::atomic<std::size_t> names{0};
+    for (std::size_t i = 0; i != threads; ++i)
         makers.emplace_back([&, i] {
-            for (int tree = 0; tree != trees; ++tree)
+            for (std::size_t tree = 0; tree != trees; ++tree)
             {
                 std::string name = std::to_string(i) + "-" + std::to_string(tree);
                 for (int depth = 0; depth != 4; ++depth)
@@ -266,8 +266,8 @@ BOOST_AUTO_TEST_CASE(nothing_is_missed_in_new_directories)
     BOOST_TEST(events.wait_until([&] { return events.lines.size() >= threads * trees * 8; }));
     for (std::thread& each : makers)
         each.join();
-    const auto& all = events.wait_for(static_cast<std::size_t>(names));
-    BOOST_TEST(all.size() == static_cast<std::size_t>(names));
+    const auto& all = events.wait_for(names);
+    BOOST_TEST(all.size() == names);
     BOOST_TEST(std::set<std::string>(all.begin(), all.end()).size() == all.size());
 }
 
