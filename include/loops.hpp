@@ -22,6 +22,7 @@
 #include <loops/listening_group.hpp>
 #include <loops/log.hpp>
 #include <loops/loop_clock.hpp>
+#include <loops/loop_guest.hpp>
 #include <loops/loop_local.hpp>
 #include <loops/loop_stats.hpp>
 #include <loops/loop_watch.hpp>
@@ -32,6 +33,7 @@
 #include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/chooser.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/guest_policy.hpp>
 #include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>

@@ -160,6 +160,7 @@ void loop_record::end() noexcept
 {
     die();
     task_lane::refuse_waiting(*this);
+    remove_guests();
     destroy_locals();
 }
 

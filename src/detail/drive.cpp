@@ -5,6 +5,7 @@
 
 #include <loops/event_loop.hpp>
 
+#include "detail/hosting_run.hpp"
 #include "detail/log.hpp"
 #include "detail/loop_access.hpp"
 #include "detail/loop_record.hpp"
@@ -108,6 +109,18 @@ step run_one_virtually(asio::io_context& loop, const run_frame* frame, virtual_r
     if (ran > 0)
         run.ran();
     return {ran, !loop.stopped() && (one > 0 || !poll)};
+}
+
+// The same, with the loop's guests.
+step run_one_hosting(asio::io_context& loop, const run_frame* frame, hosting_run& run,
+    const std::optional<steady_time>& deadline)
+{
+    const bool poll = deadline == steady_time::min();
+    if (!poll && deadline && steady_clock::now() >= *deadline)
+        return {0, false};
+    const std::uint64_t probes = probes_of(frame);
+    const std::size_t one = run.run_one(deadline);
+    return {one - (probes_of(frame) - probes), !loop.stopped() && (one > 0 || !poll)};
 }
 
 // Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.
@@ -217,6 +230,7 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     run_frame* const frame = thread_state::of_this_thread().run;
     spinner spin(record, frame, deadline ? 0ns : spin_time);
     std::optional<virtual_run> virtually;
+    std::optional<hosting_run> hosting;
     if (auto time = record.time())
         virtually.emplace(std::move(time));
     else if (deadline && *deadline != steady_time::min())
@@ -235,8 +249,12 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
         try
         {
             std::optional<step> next;
+            if (!hosting && record.has_guests())
+                hosting.emplace(record);
             if (virtually)
                 next = run_one_virtually(*record.context(), frame, *virtually, deadline);
+            else if (hosting)
+                next = run_one_hosting(*record.context(), frame, *hosting, deadline);
             else
                 next = run_untimed(record, frame, mode, deadline, spin);
             if (!next)

@@ -31,6 +31,7 @@ inline namespace LOOPS_ABI {
 
 class event_loop;
 class event_loop_policy;
+class loop_guest;
 
 namespace detail {
 
@@ -71,6 +72,17 @@ public:
     // The time in which the loop is run; null: the real one.
     void set_time(std::weak_ptr<const virtual_time> time);
     std::shared_ptr<const virtual_time> time() const;
+
+    // Other frameworks' loops, that runs of this one run as well. What they are has a version.
+    void add_guest(std::shared_ptr<loop_guest> guest);
+    void remove_guest(const loop_guest& guest) noexcept;
+    std::size_t guests(std::vector<std::shared_ptr<loop_guest>>& all) const;
+    std::size_t guests_version() const noexcept { return guests_version_; }
+    bool has_guests() const noexcept { return has_guests_; }
+
+    // One thread at a time has them run.
+    bool begin_hosting() noexcept;
+    void end_hosting() noexcept { hosting_ = 0; }
 
     // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
     // undoes a stop that came from request_stop(), and finds out what any other stop came from.
@@ -160,6 +172,7 @@ private:
     friend class task_lane;
 
     void destroy_locals() noexcept;
+    void remove_guests() noexcept;
     bool ran_out_of_work(asio::io_context& loop) const noexcept;
     bool has_runs_here() const noexcept;
 
@@ -172,10 +185,14 @@ private:
     bool sole_runner_ = false;
 
     std::atomic<std::uint64_t> policy_core_{0};
+    std::atomic<std::size_t> guests_version_{0};
+    std::atomic<bool> has_guests_{false};
+    std::atomic<unsigned> hosting_{0}; // the fork generation of who does, and one more; 0: nobody
 
     fork_mutex& mutex_; // guards `usage`, and what follows
     std::weak_ptr<event_loop_policy> policy_;
     std::weak_ptr<const virtual_time> time_;
+    std::vector<std::shared_ptr<loop_guest>> guests_;
     unsigned runners_generation_ = 0;
     bool entered_stopped_ = false; // by the first of the runs that are under way
     bool stopped_by_request_ = false;

@@ -7,6 +7,7 @@
 #include <loops/policy.hpp>
 #include <loops/policy/bounded_policy.hpp>
 #include <loops/policy/default_policy.hpp>
+#include <loops/policy/guest_policy.hpp>
 #include <loops/policy/keyed_policy.hpp>
 #include <loops/policy/platform_policy.hpp>
 #include <loops/policy/pool_policy.hpp>
@@ -15,6 +16,8 @@
 #include <loops/policy/threaded_policy.hpp>
 #include <loops/policy/virtual_time_policy.hpp>
 #include <loops/policy/wrapping_policy.hpp>
+
+#include "support/quiet_guest.hpp"
 
 #include <chrono>
 #include <memory>
@@ -81,6 +84,16 @@ inline policy_pointer in_virtual_time(policy_pointer inner)
     return std::make_shared<loops::virtual_time_policy>(std::move(inner), options);
 }
 
+// One that never has anything to do.
+inline policy_pointer with_guests(policy_pointer inner)
+{
+    return std::make_shared<loops::guest_policy>(
+        "guest", [](loops::asio::io_context&) { return std::make_shared<quiet_guest>(); },
+        std::move(inner));
+}
+
+// The contract is tested for these. A program may be compiled for others.
+#if !defined(LOOPS_TEST_OTHER_POLICY_KINDS)
 inline const std::vector<policy_kind>& all_policy_kinds()
 {
     using namespace loops;
@@ -122,6 +135,8 @@ inline const std::vector<policy_kind>& all_policy_kinds()
                 return policy_pointer(new bounded_policy(
                     std::make_shared<priority_policy>(std::make_shared<pool_policy>(2)), 64));
             }},
+        {"guest", caller, [] { return with_guests(std::make_shared<loops::default_policy>()); }},
+        {"guest_pool", pool, [] { return with_guests(std::make_shared<loops::pool_policy>(2)); }},
         {"virtual_time", caller,
             [] { return in_virtual_time(std::make_shared<loops::default_policy>()); }},
         {"virtual_time_pool", pool,
@@ -131,6 +146,9 @@ inline const std::vector<policy_kind>& all_policy_kinds()
     };
     return all;
 }
+#else
+const std::vector<policy_kind>& all_policy_kinds();
+#endif
 
 // Which policy maps to loops: the innermost of those that are wrapped.
 inline policy_pointer mapper_of(policy_pointer policy)

@@ -1,0 +1,141 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include "detail/hosting_run.hpp"
+
+#include <loops/error.hpp>
+
+#include "detail/loop_record.hpp"
+#include "detail/thread_state.hpp"
+#include "platform/posix/descriptor.hpp"
+#include "platform/system.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace detail {
+namespace {
+
+// How many handlers of the loop's own run between two turns of the guests.
+constexpr std::size_t most_handlers = 16;
+
+} // namespace
+
+hosting_run::bell::bell(asio::io_context& loop, const std::shared_ptr<loop_guest>& of)
+    : guest(of), descriptor(loop)
+{
+    error_code ec;
+    const int copy = platform::copy_descriptor(guest->native_handle(), ec);
+    if (!ec)
+        descriptor.assign(copy, ec);
+    if (!ec)
+        return;
+    platform::close_descriptor(copy);
+    throw_error(ec, "waiting for a guest of a loop on " + platform::describe_thread());
+}
+
+hosting_run::hosting_run(loop_record& record) : record_(record), loop_(*record.context())
+{
+    if (!record_.begin_hosting())
+        throw_error(error::already_running, "running " + record_.describe() + " on " +
+                                                platform::describe_thread() +
+                                                "; it has guests, and one thread runs them now");
+}
+
+hosting_run::~hosting_run()
+{
+    record_.end_hosting();
+}
+
+void hosting_run::take_in()
+{
+    std::vector<std::shared_ptr<loop_guest>> guests;
+    version_ = record_.guests(guests);
+    const auto is_gone = [&](const std::unique_ptr<bell>& each) {
+        return std::find(guests.begin(), guests.end(), each->guest) == guests.end();
+    };
+    bells_.erase(std::remove_if(bells_.begin(), bells_.end(), is_gone), bells_.end());
+    for (const auto& each : guests)
+    {
+        if (std::none_of(
+                bells_.begin(), bells_.end(), [&](const auto& one) { return one->guest == each; }))
+            bells_.push_back(std::make_unique<bell>(loop_, each));
+    }
+}
+
+void hosting_run::arm()
+{
+    for (const auto& each : bells_)
+    {
+        if (*each->armed)
+            continue;
+        *each->armed = true;
+        each->descriptor.async_wait(
+            asio::posix::stream_descriptor::wait_read, [armed = each->armed](const error_code&) {
+                *armed = false;
+                run_frame* const run = thread_state::of_this_thread().run;
+                if (run != nullptr)
+                    ++run->probes; // it is no handler of anybody's
+            });
+    }
+}
+
+// What waits for guests is no work of the loop's: whether it had to be ended to see if that has any.
+bool hosting_run::disarm()
+{
+    bool was_armed = false;
+    for (const auto& each : bells_)
+    {
+        error_code ignored;
+        if (*each->armed)
+            each->descriptor.cancel(ignored);
+        was_armed = was_armed || *each->armed;
+    }
+    return was_armed;
+}
+
+bool hosting_run::has_work() const
+{
+    return std::any_of(
+        bells_.begin(), bells_.end(), [](const auto& each) { return each->guest->has_work(); });
+}
+
+std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& deadline)
+{
+    if (version_ != record_.guests_version())
+        take_in();
+    // The last handler may give work to a guest.
+    if (!work_)
+        work_.emplace(loop_.get_executor());
+    const std::size_t one = loop_.poll_one();
+    if (one > 0 && ++handlers_ < most_handlers)
+        return one;
+    handlers_ = 0;
+    bool busy = false;
+    for (const auto& each : bells_)
+        busy = each->guest->run_ready() || busy;
+    if (!has_work())
+        work_.reset();
+    if (one > 0 || busy || loop_.stopped() || deadline == loop_clock::time_point::min())
+        return one;
+    if (!work_ && disarm())
+        return 0;
+    std::optional<std::chrono::milliseconds> most;
+    for (const auto& each : bells_)
+    {
+        if (const auto its = each->guest->prepare())
+            most = std::min(most.value_or(*its), *its);
+    }
+    arm();
+    if (!most)
+        return deadline ? loop_.run_one_until(*deadline) : loop_.run_one();
+    const auto until = std::chrono::steady_clock::now() + *most;
+    return loop_.run_one_until(std::min(deadline.value_or(until), until));
+}
+
+} // namespace detail
+} // namespace LOOPS_ABI
+} // namespace loops

@@ -1,0 +1,98 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#include <loops/loop_local.hpp>
+#include <loops/policy/guest_policy.hpp>
+
+#include <typeinfo>
+#include <utility>
+
+namespace loops {
+inline namespace LOOPS_ABI {
+namespace {
+
+using held_guest = std::shared_ptr<loop_guest>;
+
+} // namespace
+
+struct guest_policy::impl
+{
+    impl(std::string called, const guest_function& make)
+        : title(std::move(called)), guests([make](asio::io_context& loop) {
+              auto held = std::make_shared<held_guest>(make(loop));
+              add_guest(loop, *held);
+              return held;
+          })
+    {}
+
+    const std::string title;
+    const loop_local<held_guest> guests;
+};
+
+guest_policy::guest_policy(
+    std::string title, guest_function make, std::shared_ptr<event_loop_policy> inner)
+    : wrapping_policy(std::move(inner)), impl_(std::make_unique<impl>(std::move(title), make))
+{}
+
+guest_policy::~guest_policy() = default;
+
+std::string guest_policy::name() const
+{
+    return impl_->title + '/' + inner()->name();
+}
+
+std::shared_ptr<loop_guest> guest_policy::guest_of(asio::io_context& loop)
+{
+    return impl_->guests.get(loop);
+}
+
+asio::io_context& guest_policy::get_event_loop()
+{
+    asio::io_context& loop = wrapping_policy::get_event_loop();
+    guest_of(loop);
+    return loop;
+}
+
+void guest_policy::set_event_loop(asio::io_context* loop)
+{
+    wrapping_policy::set_event_loop(loop);
+    if (loop != nullptr)
+        guest_of(*loop);
+}
+
+asio::io_context& guest_policy::select_event_loop(const selection& what)
+{
+    asio::io_context& loop = wrapping_policy::select_event_loop(what);
+    guest_of(loop);
+    return loop;
+}
+
+std::unique_ptr<event_loop> guest_policy::new_event_loop()
+{
+    auto loop = wrapping_policy::new_event_loop();
+    guest_of(*loop);
+    return loop;
+}
+
+std::unique_ptr<event_loop> guest_policy::new_callers_loop()
+{
+    auto loop = wrapping_policy::new_callers_loop();
+    guest_of(*loop);
+    return loop;
+}
+
+void guest_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
+{
+    wrapping_policy::for_each_loop([&](asio::io_context& loop) {
+        guest_of(loop);
+        visit(loop);
+    });
+}
+
+bool guest_policy::current_is_thread_bound() const noexcept
+{
+    return wrapping_policy::current_is_thread_bound();
+}
+
+} // namespace LOOPS_ABI
+} // namespace loops

@@ -1,0 +1,317 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#define BOOST_TEST_MODULE loop_guest
+
+#include <loops/event_loop.hpp>
+#include <loops/loop_guest.hpp>
+#include <loops/run.hpp>
+
+#include "support/error_check.hpp"
+#include "support/latch.hpp"
+#include "support/quiet_guest.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+// Runs functions that were given to it: from other threads, and after a time.
+class tasks final : public loops::loop_guest
+{
+public:
+    ~tasks() override { ::close(event_); }
+
+    void give(std::function<void()> task)
+    {
+        const std::lock_guard lock(mutex_);
+        ready_.push_back(std::move(task));
+        const std::uint64_t one = 1;
+        if (::write(event_, &one, sizeof one) != sizeof one)
+            std::abort();
+    }
+
+    // Of the loop's thread only, and nothing wakes that: as a timer that is set in a handler.
+    void give_later(std::chrono::steady_clock::time_point at, std::function<void()> task)
+    {
+        at_ = at;
+        later_ = std::move(task);
+    }
+
+    bool run_ready() override
+    {
+        ++rounds;
+        std::uint64_t taken = 0;
+        if (::read(event_, &taken, sizeof taken) < 0)
+            taken = 0;
+        std::vector<std::function<void()>> now;
+        {
+            const std::lock_guard lock(mutex_);
+            now.swap(ready_);
+        }
+        if (later_ && std::chrono::steady_clock::now() >= at_)
+            now.push_back(std::exchange(later_, nullptr));
+        for (const auto& each : now)
+            each();
+        return !now.empty();
+    }
+
+    std::optional<std::chrono::milliseconds> prepare() override
+    {
+        if (!later_)
+            return std::nullopt;
+        const auto left = at_ - std::chrono::steady_clock::now();
+        return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), 0ms);
+    }
+
+    int native_handle() const override { return event_; }
+    bool has_work() const override { return works; }
+
+    std::atomic<bool> works{false};
+    std::atomic<int> rounds{0};
+
+private:
+    const int event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    std::mutex mutex_;
+    std::vector<std::function<void()>> ready_;
+    std::chrono::steady_clock::time_point at_;
+    std::function<void()> later_;
+};
+
+std::chrono::nanoseconds cpu_time()
+{
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(both_have_their_turns)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    int handlers = 0;
+    int tasks_run = 0;
+    std::function<void()> handler = [&] {
+        if (++handlers < 1000)
+            asio::post(loop, handler);
+    };
+    std::function<void()> task = [&] {
+        if (++tasks_run < 100)
+            guest->give(task);
+        else
+            guest->works = false;
+    };
+    asio::post(loop, handler);
+    guest->give(task);
+    loop.run();
+    BOOST_TEST(handlers == 1000);
+    BOOST_TEST(tasks_run == 100);
+}
+
+BOOST_AUTO_TEST_CASE(neither_starves)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    bool over = false;
+    std::uint64_t handlers = 0;
+    std::uint64_t tasks_run = 0;
+    // Each is always busy, until both have done so much.
+    std::function<void()> handler = [&] {
+        ++handlers;
+        over = handlers >= 5000 && tasks_run >= 300;
+        if (!over)
+            asio::post(loop, handler);
+    };
+    std::function<void()> task = [&] {
+        ++tasks_run;
+        if (!over)
+            guest->give(task);
+    };
+    asio::post(loop, handler);
+    guest->give(task);
+    loop.run();
+    BOOST_TEST(over);
+}
+
+BOOST_AUTO_TEST_CASE(is_woken)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    guest->works = true;
+    std::thread other([&] {
+        // While the loop sleeps, most times.
+        for (int i = 0; i != 200; ++i)
+        {
+            test::latch ran;
+            guest->give([&] { ran.count_down(); });
+            BOOST_TEST(ran.wait());
+            test::latch posted;
+            asio::post(loop, [&] { posted.count_down(); });
+            BOOST_TEST(posted.wait());
+        }
+        guest->give([&] { guest->works = false; });
+    });
+    loops::add_guest(loop, guest);
+    loop.run();
+    other.join();
+}
+
+// What a handler does with the guest is seen before the thread sleeps, though nothing tells of it.
+BOOST_AUTO_TEST_CASE(a_handler_uses_the_guest)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    asio::steady_timer timer(loop, 1ms);
+    timer.async_wait([&](const loops::error_code&) {
+        guest->give_later(std::chrono::steady_clock::now() + 5ms, [&] { guest->works = false; });
+    });
+    loop.run();
+    BOOST_TEST(!guest->works);
+}
+
+BOOST_AUTO_TEST_CASE(idle_costs_nothing)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    asio::steady_timer timer(loop, 100ms);
+    timer.async_wait([](const loops::error_code&) {});
+    const auto before = cpu_time();
+    loop.run();
+    const int rounds = guest->rounds;
+    BOOST_TEST(rounds < 10);
+    BOOST_TEST((cpu_time() - before < 50ms));
+}
+
+// A guest without work does not keep the run, nor do its descriptors.
+BOOST_AUTO_TEST_CASE(want_of_work_ends_the_run)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    asio::post(loop, [] {});
+    BOOST_TEST(loop.run() >= 1U);
+    BOOST_TEST(loop.stopped());
+    loop.restart();
+    BOOST_TEST(loop.run_for(1ms) == 0U);
+    loop.restart();
+    bool ran = false;
+    guest->give([&] { ran = true; });
+    loop.poll();
+    BOOST_TEST(ran);
+}
+
+BOOST_AUTO_TEST_CASE(runs_of_each_kind)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    int ran = 0;
+    asio::post(loop, [&] { ++ran; });
+    asio::post(loop, [&] { ++ran; });
+    while (ran == 0)
+        BOOST_TEST(loop.run_one() <= 1U);
+    BOOST_TEST(ran == 1);
+    BOOST_TEST(loop.poll_one() <= 1U);
+    while (ran < 2)
+        loop.run_one_for(1s);
+    BOOST_TEST(loop.run_for(1ms) == 0U);
+    BOOST_TEST(loop.run_one_for(1ms) == 0U);
+    int tasks_run = 0;
+    guest->give([&] { ++tasks_run; });
+    loop.run_for(1ms);
+    BOOST_TEST(tasks_run == 1);
+    guest->works = false;
+}
+
+BOOST_AUTO_TEST_CASE(comes_and_goes_during_a_run)
+{
+    loops::event_loop loop;
+    auto busy = std::make_optional(asio::make_work_guard(loop));
+    std::thread runner([&] { loop.run(); });
+    for (int i = 0; i != 20; ++i)
+    {
+        const auto guest = std::make_shared<tasks>();
+        test::latch ran;
+        guest->give([&] { ran.count_down(); });
+        loops::add_guest(loop, guest);
+        BOOST_TEST(ran.wait());
+        loops::remove_guest(loop, *guest);
+        loops::remove_guest(loop, *guest);
+        test::latch after;
+        asio::post(loop, [&] { after.count_down(); });
+        BOOST_TEST(after.wait());
+    }
+    busy.reset();
+    runner.join();
+}
+
+BOOST_AUTO_TEST_CASE(goes_with_its_loop)
+{
+    auto guest = std::make_shared<tasks>();
+    const std::weak_ptr<tasks> alive = guest;
+    {
+        loops::event_loop loop;
+        loops::add_guest(loop, std::move(guest));
+        loop.poll();
+        BOOST_TEST(!alive.expired());
+    }
+    BOOST_TEST(alive.expired());
+}
+
+BOOST_AUTO_TEST_CASE(is_run_by_one_thread)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    test::latch runs;
+    guest->give([&] { runs.count_down(); });
+    std::thread runner([&] { loop.run(); });
+    BOOST_TEST(runs.wait());
+    test::check_error([&] { loop.run(); }, loops::error::already_running, "guests");
+    guest->give([&] { guest->works = false; });
+    runner.join();
+    loop.restart();
+    loop.run(); // and by another one after that
+}
+
+BOOST_AUTO_TEST_CASE(bad_input)
+{
+    loops::event_loop loop;
+    test::check_error([&] { loops::add_guest(loop, nullptr); },
+        make_error_code(boost::system::errc::invalid_argument), "null");
+    loop.close();
+    test::check_error(
+        [&] { loops::add_guest(loop, std::make_shared<tasks>()); }, loops::error::loop_closed);
+}
