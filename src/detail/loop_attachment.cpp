@@ -5,6 +5,7 @@
 
 #include "detail/delivery.hpp"
 #include "detail/loop_record.hpp"
+#include "platform/linux/pidfd.hpp"
 #include "platform/posix/descriptor.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -29,7 +30,7 @@ struct loop_attachment::watch
     {
         const auto owner = copy.is_open() ? whose.lock() : nullptr;
         if (owner && !owner->is_inherited())
-            owner->on_gone_(loop);
+            owner->lose(loop);
     }
 
     asio::io_context& loop;
@@ -96,6 +97,7 @@ bool loop_attachment::is_attached() const
 
 asio::io_context::executor_type loop_attachment::executor() const
 {
+    if (!is_inherited())
     {
         const std::lock_guard lock(mutex_);
         asio::io_context* const loop = loop_ ? loop_->context() : nullptr;
@@ -103,6 +105,17 @@ asio::io_context::executor_type loop_attachment::executor() const
             return loop->get_executor();
     }
     return loop_of(nullptr).get_executor();
+}
+
+// Before the owner hears of it: what is left of the loop takes nothing new.
+void loop_attachment::lose(asio::io_context& loop)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (loop_ && (loop_->context() == &loop || loop_->context() == nullptr))
+            loop_.reset();
+    }
+    on_gone_(loop);
 }
 
 // None, and no error, where the loop is gone.
@@ -135,6 +148,9 @@ void loop_attachment::end()
 {
     const auto present = std::exchange(present_, {}).lock();
     error_code ignored;
+    if (present && is_inherited())
+        platform::replace_descriptor(
+            present->copy.native_handle()); // Asio's epoll may be the parent's
     if (present)
         present->copy.close(ignored);
 }

@@ -60,6 +60,7 @@ private:
     struct watch;
 
     std::shared_ptr<watch> make_watch(const loop_record& record, error_code& ec);
+    void lose(asio::io_context& loop);
     void begin(const std::shared_ptr<watch>& fresh);
     void end();
     void wait(const std::shared_ptr<watch>& present);

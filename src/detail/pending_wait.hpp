@@ -56,7 +56,9 @@ public:
     void complete(const asio::io_context::executor_type& otherwise, const error_code& ec,
         Results... results) &&
     {
-        asio::post(otherwise, asio::append(std::move(handler_), ec, std::move(results)...));
+        asio::io_context* const own = executor_ ? io_context_of(executor_) : nullptr;
+        asio::post(own != nullptr ? own->get_executor() : otherwise,
+            asio::append(std::move(handler_), ec, std::move(results)...));
     }
 
     // Has the handler's cancellation call `owner->cancel(id)`, on the thread that cancels, as long as that lives.

@@ -54,6 +54,9 @@ void unwatch_directory(int notices, int watch) noexcept;
 /// Gives what there is, up to some KiB, without waiting. False: there was nothing.
 bool take_notices(int notices, const std::function<void(const file_notice&)>& give);
 
+/// Whether there are any that were not given.
+bool has_notices(int notices) noexcept;
+
 /// How many watches a user may have: what raises it, and its value, for messages.
 std::string describe_watch_limit();
 

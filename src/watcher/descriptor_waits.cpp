@@ -52,20 +52,24 @@ descriptor_waits::~descriptor_waits()
     platform::close_descriptor(epoll_);
 }
 
+// But for a forked child, where a thread of the parent's may have left the mutex locked.
 error_code descriptor_waits::why_unusable() const noexcept
 {
-    if (attachment_->is_inherited())
-        return error::forked;
     return closed_ ? make_error_code(error::watcher_closed) : error_code();
 }
 
 void descriptor_waits::add(int fd, descriptor_events wanted, wait_type::handler_type handler)
 {
     std::vector<wait_type> refused;
-    error_code ec;
+    error_code ec = error::forked;
+    wait_type fresh(++last_id_, std::move(handler));
+    if (attachment_->is_inherited())
+    {
+        refused.push_back(std::move(fresh));
+    }
+    else
     {
         const std::lock_guard lock(mutex_);
-        wait_type fresh(++last_id_, std::move(handler));
         ec = why_unusable();
         if (!ec)
             attachment_->want(true, ec);
@@ -85,7 +89,7 @@ void descriptor_waits::add(int fd, descriptor_events wanted, wait_type::handler_
             want();
         }
     }
-    complete(std::move(refused), attachment_->executor(), ec);
+    complete(std::move(refused), ec);
 }
 
 // For all that its waits want.
@@ -153,14 +157,13 @@ void descriptor_waits::cancel(std::uint64_t id)
         ask(fd);
         want();
     }
-    complete(std::move(ended), attachment_->executor(), asio::error::operation_aborted);
+    complete(std::move(ended), asio::error::operation_aborted);
 }
 
-void descriptor_waits::complete(std::vector<wait_type> waits,
-    const asio::io_context::executor_type& otherwise, const error_code& ec)
+void descriptor_waits::complete(std::vector<wait_type> waits, const error_code& ec)
 {
     for (wait_type& each : waits)
-        std::move(each).complete(otherwise, ec, descriptor_events::none);
+        std::move(each).complete(attachment_->executor(), ec, descriptor_events::none);
 }
 
 // What would be completed there is destroyed, as whatever else is pending on the loop.
@@ -182,6 +185,9 @@ void descriptor_waits::on_gone(asio::io_context& loop)
 
 void descriptor_waits::attach(asio::io_context& loop, error_code& ec)
 {
+    ec = error::forked;
+    if (attachment_->is_inherited())
+        return;
     const std::lock_guard lock(mutex_);
     ec = why_unusable();
     if (!ec)
@@ -190,17 +196,22 @@ void descriptor_waits::attach(asio::io_context& loop, error_code& ec)
 
 void descriptor_waits::detach()
 {
-    attachment_->detach();
+    if (!attachment_->is_inherited())
+        attachment_->detach();
 }
 
 bool descriptor_waits::is_active() const
 {
+    if (attachment_->is_inherited())
+        return false;
     const std::lock_guard lock(mutex_);
     return !why_unusable() && attachment_->is_attached();
 }
 
 void descriptor_waits::close()
 {
+    if (attachment_->is_inherited())
+        return;
     std::vector<wait_type> ended;
     {
         const std::lock_guard lock(mutex_);
@@ -215,7 +226,7 @@ void descriptor_waits::close()
         waits_.clear();
         want();
     }
-    complete(std::move(ended), attachment_->executor(), asio::error::operation_aborted);
+    complete(std::move(ended), asio::error::operation_aborted);
 }
 
 } // namespace detail

@@ -13,6 +13,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -57,14 +58,13 @@ private:
     void on_ready();
     void on_gone(asio::io_context& loop);
     void want();
-    static void complete(std::vector<wait_type> waits,
-        const asio::io_context::executor_type& otherwise, const error_code& ec);
+    void complete(std::vector<wait_type> waits, const error_code& ec);
 
     const int epoll_;
     std::shared_ptr<loop_attachment> attachment_;
     mutable std::mutex mutex_;
     entries waits_; // by their descriptors
-    std::uint64_t last_id_ = 0;
+    std::atomic<std::uint64_t> last_id_{0};
     bool closed_ = false;
 };
 

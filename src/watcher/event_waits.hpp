@@ -16,6 +16,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -52,10 +53,11 @@ public:
     {
         served ended;
         std::list<wait_type> refused;
-        error_code ec;
+        refused.emplace_back(++last_id_, std::move(handler));
+        error_code ec = error::forked;
+        if (!is_inherited())
         {
             const std::lock_guard lock(mutex_);
-            refused.emplace_back(++last_id_, std::move(handler));
             ec = why_unusable();
             if (!ec)
             {
@@ -70,7 +72,8 @@ public:
             }
         }
         complete(std::move(ended));
-        complete_all(refused, attachment_->executor(), ec, Event());
+        if (!refused.empty())
+            complete_all(refused, attachment_->executor(), ec, Event());
     }
 
     void cancel(std::uint64_t id)
@@ -88,6 +91,9 @@ public:
 
     void attach(asio::io_context& loop, error_code& ec)
     {
+        ec = error::forked;
+        if (is_inherited())
+            return;
         const std::lock_guard lock(mutex_);
         ec = why_unusable();
         if (!ec)
@@ -98,6 +104,8 @@ public:
 
     void detach()
     {
+        if (is_inherited())
+            return;
         const std::lock_guard lock(mutex_);
         attachment_->detach();
         end_timer();
@@ -105,23 +113,28 @@ public:
 
     bool is_active() const
     {
+        if (is_inherited())
+            return false;
         const std::lock_guard lock(mutex_);
-        return !why_unusable() && attachment_->is_attached();
+        return !closed_ && attachment_->is_attached();
     }
 
     void close()
     {
+        if (is_inherited())
+            return;
         std::list<wait_type> ended;
         {
             const std::lock_guard lock(mutex_);
-            if (why_unusable())
+            if (closed_)
                 return;
             closed_ = true;
             ended.swap(waits_);
             go_on();
             clear();
         }
-        complete_all(ended, attachment_->executor(), asio::error::operation_aborted, Event());
+        if (!ended.empty())
+            complete_all(ended, attachment_->executor(), asio::error::operation_aborted, Event());
     }
 
 protected:
@@ -160,18 +173,17 @@ protected:
 
     int descriptor() const noexcept { return fd_; }
 
-    error_code why_unusable() const noexcept
-    {
-        if (attachment_->is_inherited())
-            return error::forked;
-        return closed_ ? make_error_code(error::watcher_closed) : error_code();
-    }
+    // In a forked child, where a thread of the parent's may have left the mutex locked.
+    bool is_inherited() const noexcept { return attachment_->is_inherited(); }
 
     // Calls `function` with the mutex held, if the watcher can be used, and tells what it has found.
     template <class Function>
     void change(error_code& ec, Function function)
     {
         served ended;
+        ec = error::forked;
+        if (is_inherited())
+            return;
         {
             const std::lock_guard lock(mutex_);
             ec = why_unusable();
@@ -184,17 +196,23 @@ protected:
         complete(std::move(ended));
     }
 
+    // What `function` gives with the mutex held; where the watcher cannot be used, what is made of nothing.
     template <class Function>
-    auto read(Function function) const
+    auto read(Function function) const -> decltype(function())
     {
+        if (is_inherited())
+            return {};
         const std::lock_guard lock(mutex_);
         return function();
     }
 
-    bool is_usable() const noexcept { return !why_unusable(); }
-
 private:
     using served = std::vector<std::pair<wait_type, Event>>;
+
+    error_code why_unusable() const noexcept
+    {
+        return closed_ ? make_error_code(error::watcher_closed) : error_code();
+    }
 
     // The waits that are over, with what they have waited for.
     served serve()
@@ -228,7 +246,7 @@ private:
         timer_ = timer;
         timer->async_wait([weak = this->weak_from_this(), timer](const error_code& ec) {
             const auto it = weak.lock();
-            if (it && !ec && !it->attachment_->is_inherited())
+            if (it && !ec && !it->is_inherited())
                 it->on_ready();
         });
     }
@@ -276,11 +294,11 @@ private:
 
     const int fd_;
     std::shared_ptr<loop_attachment> attachment_;
+    std::atomic<std::uint64_t> last_id_{0};
     mutable std::mutex mutex_; // guards what follows, and what derives from this
     std::list<wait_type> waits_;
     std::weak_ptr<loop_timer> timer_; // the operation that waits has it: it goes with its loop
     std::optional<asio::io_context::executor_type> timer_loop_;
-    std::uint64_t last_id_ = 0;
     bool closed_ = false;
 };
 

@@ -138,6 +138,8 @@ std::unique_ptr<file_tree::root> file_tree::make(
         return made;
     const bool exists = !made->file.empty() && fs::exists(made->place / made->file, system);
     ec = make_error_code(exists ? errc::not_a_directory : errc::no_such_file_or_directory);
+    if (system == std::errc::permission_denied)
+        ec = make_error_code(errc::permission_denied);
     return nullptr;
 }
 
@@ -168,6 +170,8 @@ void file_tree::end(root& it) noexcept
     {
         if (each.of != &it)
             continue;
+        if (each.half && !wants(it, file_changes::removed))
+            each.event.what = file_changes::none;
         each.of = nullptr;
         if (each.moved)
             unwatch(*each.moved);
@@ -207,7 +211,7 @@ void file_tree::forget(directory& it) noexcept
 }
 
 // Watches a directory below another one, and what is in it. It is watched before it is looked at, so that nothing is
-// missed. An error is a shortage, which the caller is to tell.
+// missed. An error is one that others will have as well, or that leaves it unknown what is in it: the caller is to tell.
 error_code file_tree::enter(directory& parent, const std::string& name, bool tell)
 {
     auto& place = parent.children[name];
@@ -239,41 +243,42 @@ error_code file_tree::enter(directory& parent, const std::string& name, bool tel
     return enter_all(*place, tell);
 }
 
+// What is in it, and below it where that is watched, too. An error is as that of enter().
 error_code file_tree::enter_all(directory& it, bool tell_them)
 {
+    std::set<std::string, std::less<>> folders;
     std::error_code system;
-    std::set<std::string, std::less<>> seen;
     for (fs::directory_iterator each(place_of(it), system), end; !system && each != end;
          each.increment(system))
     {
         const std::string name = each->path().filename().string();
         std::error_code gone;
         const bool is_directory = fs::is_directory(each->symlink_status(gone));
-        if (tell_them && it.found.insert(name).second)
-        {
-            with_found_.insert(&it);
-            tell(*it.of, file_changes::created, path_of(it, name), is_directory);
-        }
-        if (!is_directory || !it.of->options.recursive)
+        if (is_directory && it.of->options.recursive)
+            folders.insert(name);
+        if (!tell_them || !it.found.insert(name).second)
             continue;
-        seen.insert(name);
+        with_found_.insert(&it);
+        tell(*it.of, file_changes::created, path_of(it, name), is_directory);
+    }
+    const error_code unread(system.value(), boost::system::system_category());
+    if (system && !is_gone(unread))
+        return unread;
+    for (auto child = it.children.begin(); child != it.children.end();)
+    {
+        const auto present = child++;
+        if (folders.count(present->first) != 0)
+            continue;
+        unwatch(*present->second);
+        it.children.erase(present);
+    }
+    for (const std::string& name : folders)
+    {
         const error_code ec = enter(it, name, tell_them);
         if (ec && !tell_them)
             return ec;
         if (ec)
             tell_unwatched(it, name, ec);
-    }
-    for (auto child = it.children.begin(); child != it.children.end();)
-    {
-        if (seen.count(child->first) == 0)
-        {
-            unwatch(*child->second);
-            child = it.children.erase(child);
-        }
-        else
-        {
-            ++child;
-        }
     }
     return {};
 }

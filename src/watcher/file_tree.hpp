@@ -116,7 +116,8 @@ private:
     void on_moved_from(directory& in, const platform::file_notice& notice);
     void on_moved_to(directory& in, const platform::file_notice& notice);
     void on_overflow();
-    void on_no_more();
+    void forget_found() noexcept;
+    void end_old_halves();
     void find_in(directory& in, const std::string& name, std::unique_ptr<directory> moved);
     entry* half_of(std::uint32_t cookie, const root* from) noexcept;
     template <class Predicate>

@@ -46,20 +46,30 @@ std::optional<file_event> file_tree::take()
 
 void file_tree::read(std::size_t enough)
 {
-    while (events_.size() < enough || patience_ends())
+    // As many as the system keeps by default are some hundred KiB; who writes faster has others wait no longer.
+    constexpr int most_reads = 64;
+    bool is_more = true;
+    for (int reads = 0;
+         is_more && reads != most_reads && (events_.size() < enough || patience_ends()); ++reads)
     {
-        if (!platform::take_notices(
-                notices_, [this](const file_notice& notice) { on_notice(notice); }))
-            return on_no_more();
+        is_more = platform::take_notices(
+            notices_, [this](const file_notice& notice) { on_notice(notice); });
+        end_old_halves();
     }
+    if (!is_more || (!with_found_.empty() && !platform::has_notices(notices_)))
+        forget_found();
 }
 
-void file_tree::on_no_more()
+// All that had happened when a directory was looked at has been told.
+void file_tree::forget_found() noexcept
 {
-    // All that had happened when a directory was looked at has been told.
     for (directory* const each : with_found_)
         each->found.clear();
     with_found_.clear();
+}
+
+void file_tree::end_old_halves()
+{
     const auto since = loop_clock::now() - patience;
     end_halves([&](const entry& each) { return each.since <= since; });
 }
@@ -74,6 +84,12 @@ void file_tree::on_notice(const file_notice& notice)
     std::vector<directory*> all;
     std::transform(
         begin, end, std::back_inserter(all), [](const auto& each) { return each.second; });
+    // Of several roots first the one that it has moved in, so that no other one takes that for it.
+    if (notice.kind == file_notice_kind::moved_to)
+        std::stable_partition(all.begin(), all.end(), [&](const directory* each) {
+            const entry* const half = half_of(notice.cookie, each->of);
+            return half != nullptr && half->of == each->of;
+        });
     for (directory* const each : all)
     {
         // What was done for one may have ended another.
@@ -160,7 +176,9 @@ void file_tree::on_moved_from(directory& in, const file_notice& notice)
     left.event.path = path_of(in, notice.name);
     left.event.is_directory = notice.is_directory;
     left.event.cookie = notice.cookie;
-    left.event.what = is_told(left.event.path) ? file_changes::none : file_changes::removed;
+    const bool is_wanted = wants(*in.of, file_changes::removed | file_changes::renamed);
+    left.event.what =
+        is_wanted && !is_told(left.event.path) ? file_changes::removed : file_changes::none;
     left.of = in.of;
     left.half = true;
     left.since = loop_clock::now();

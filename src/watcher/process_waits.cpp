@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
+#include <iterator>
 #include <utility>
 
 namespace loops {
@@ -44,6 +44,15 @@ bool has_any(const process_limits& limits)
         [&](process_metric each) { return limit_of(limits, each).has_value(); });
 }
 
+// Times that overflow the clock mean none; a year is long enough to be that.
+process_watch_options bounded(process_watch_options options)
+{
+    const std::chrono::nanoseconds most = std::chrono::hours(8760);
+    options.interval = std::min(options.interval, most);
+    options.status_patience = std::min(options.status_patience, most);
+    return options;
+}
+
 bool make_sense(const process_limits& limits)
 {
     const double share = limits.cpu_share.value_or(0);
@@ -68,7 +77,7 @@ std::shared_ptr<process_waits> process_waits::make(const process_watch_options& 
 
 process_waits::process_waits(int epoll, const process_watch_options& options)
     : event_waits(epoll),
-      options_(options),
+      options_(bounded(options)),
       pressure_error_(make_error_code(boost::system::errc::operation_not_supported)),
       looked_at_all_(loop_clock::now())
 {
@@ -86,10 +95,12 @@ process_waits::~process_waits()
     platform::close_descriptor(pressure_);
 }
 
+// The one that has the number now.
 process_waits::watched_map::iterator process_waits::find(pid_type pid)
 {
-    return std::find_if(processes_.begin(), processes_.end(),
+    const auto found = std::find_if(processes_.rbegin(), processes_.rend(),
         [pid](const auto& each) { return each.second.pid == pid; });
+    return found == processes_.rend() ? processes_.end() : std::prev(found.base());
 }
 
 void process_waits::add_process(
@@ -106,11 +117,24 @@ void process_waits::add_process(
             refused = make_error_code(boost::system::errc::invalid_argument);
             return;
         }
-        if (has_any(limits) && platform::stage_of(pidfd) == platform::process_stage::alive)
-            fresh.last = take_sample(fresh, refused);
+        const bool is_alive = platform::stage_of(pidfd) == platform::process_stage::alive;
+        auto before = find(pid);
+        // An older one, whose number came to this one: its end is told.
+        if (before != processes_.end() && is_alive &&
+            platform::stage_of(before->second.pidfd) != platform::process_stage::alive)
+            before = processes_.end();
+        if (before != processes_.end())
+        {
+            fresh.last = before->second.last;
+            fresh.is_above = before->second.is_above;
+        }
+        if (has_any(limits) && is_alive)
+        {
+            if (const auto now = take_sample(fresh, refused))
+                fresh.last = now;
+        }
         if (refused)
             return;
-        const auto before = find(pid);
         const auto added = processes_.emplace(last_number_ + 1, fresh).first;
         platform::epoll_add(descriptor(), pidfd, added->first, refused);
         if (refused)
@@ -121,14 +145,7 @@ void process_waits::add_process(
         ++last_number_;
         fresh.pidfd = -1;
         if (before != processes_.end())
-        {
-            // Of the same process what was told remains so; an older one's number came to this one.
-            added->second.is_above = before->second.is_above;
-            if (platform::stage_of(before->second.pidfd) == platform::process_stage::alive)
-                forget(before);
-            else
-                added->second.is_above = {};
-        }
+            forget(before);
         judge(added->second);
     });
     platform::close_descriptor(fresh.pidfd);
@@ -192,14 +209,12 @@ void process_waits::forget(watched_map::iterator it) noexcept
 void process_waits::look(std::size_t)
 {
     std::array<std::uint64_t, 64> numbers{};
-    bool pressure = false;
     const std::size_t count = platform::epoll_take(descriptor(), numbers.data(), numbers.size());
     for (std::size_t i = 0; i != count; ++i)
     {
         const auto it = processes_.find(numbers[i]);
         if (it != processes_.end())
             look_for_end(it);
-        pressure = pressure || numbers[i] == 0;
     }
     for (auto each = processes_.begin(); each != processes_.end();)
     {
@@ -207,7 +222,9 @@ void process_waits::look(std::size_t)
         if (present->second.ended_at)
             look_for_end(present);
     }
-    if (pressure || loop_clock::now() >= looked_at_all_ + options_.interval)
+    // The note of pressure is gone as soon as the loop has looked whether there is one: it is what nothing else explains.
+    const bool is_pressed = pressure_ >= 0 && count == 0;
+    if (is_pressed || loop_clock::now() >= looked_at_all_ + options_.interval)
         look_at_all();
 }
 
@@ -265,9 +282,11 @@ std::optional<process_sample> process_waits::take_sample(watched& it, error_code
     now.at = std::chrono::steady_clock::now();
     error_code uncounted;
     now.descriptors = platform::count_descriptors(it.pid, uncounted);
+    if (uncounted && it.last)
+        now.descriptors = it.last->descriptors;
     if (!usage || platform::stage_of(it.pidfd) != platform::process_stage::alive)
         return std::nullopt;
-    if (uncounted && it.limits.descriptors)
+    if (uncounted && it.limits.descriptors && !it.last)
         ec = uncounted;
     now.resident_memory = usage->resident_memory;
     now.cpu_time = usage->cpu_time;
@@ -280,21 +299,18 @@ std::optional<process_sample> process_waits::take_sample(watched& it, error_code
 
 void process_waits::judge(watched& it)
 {
-    if (!it.last)
-        return;
     for (const process_metric each : metrics)
     {
         const auto limit = limit_of(it.limits, each);
         bool& is_above = it.is_above[static_cast<std::size_t>(each)];
-        const double value = it.last->value(each);
-        const bool was_above = is_above;
         if (!limit)
             is_above = false;
-        else if (was_above)
-            is_above = value > *limit * (1 - it.limits.relief);
-        else
-            is_above = value > *limit;
-        if (!limit || is_above == was_above)
+        if (!limit || !it.last)
+            continue;
+        const double value = it.last->value(each);
+        const bool was_above = is_above;
+        is_above = value > (was_above ? *limit * (1 - it.limits.relief) : *limit);
+        if (is_above == was_above)
             continue;
         process_event event;
         event.what = is_above ? process_event::kind::above : process_event::kind::below;

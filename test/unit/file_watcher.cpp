@@ -18,12 +18,14 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -37,6 +39,7 @@
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +58,26 @@ loops::file_watch_options recursive(file_changes wanted = file_changes::usual)
     options.wanted = wanted;
     return options;
 }
+
+// A limit of this process's, while it lives.
+class rlimit_scope
+{
+public:
+    rlimit_scope(int which, rlim_t most) : which_(which)
+    {
+        ::getrlimit(static_cast<__rlimit_resource>(which_), &before_);
+        rlimit now = before_;
+        now.rlim_cur = most;
+        ::setrlimit(static_cast<__rlimit_resource>(which_), &now);
+    }
+    rlimit_scope(const rlimit_scope&) = delete;
+    rlimit_scope& operator=(const rlimit_scope&) = delete;
+    ~rlimit_scope() { ::setrlimit(static_cast<__rlimit_resource>(which_), &before_); }
+
+private:
+    const int which_;
+    rlimit before_{};
+};
 
 // A watcher, and what it told: one line an event.
 class told
@@ -561,6 +584,75 @@ BOOST_AUTO_TEST_CASE(is_closed)
     check_error([&] { watcher.attach_loop(loop); }, loops::error::watcher_closed, "files");
 }
 
+BOOST_AUTO_TEST_CASE(a_move_over_what_was_found)
+{
+    const folder in;
+    const folder outside;
+    outside.write("new");
+    asio::io_context loop;
+    loops::file_watcher watcher(loop);
+    watcher.add(in.path(), recursive(file_changes::created));
+    const auto next = [&] {
+        auto event = watcher.async_wait(asio::use_future);
+        loop.restart();
+        loop.run();
+        return event.get();
+    };
+    in.make("folder");
+    in.write("folder/file");
+    // Nobody waits for more than these two.
+    BOOST_TEST(next().path == in / "folder");
+    BOOST_TEST(next().path == in / "folder/file");
+    fs::rename(outside / "new", in / "folder/file");
+    const file_event event = next();
+    BOOST_TEST(event.path == in / "folder/file");
+    BOOST_TEST(event.cookie != 0U);
+}
+
+// What is there is not known for want of a descriptor: it is told, and not taken for an empty directory.
+BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read)
+{
+    const folder in;
+    in.make("a/b");
+    told events(in);
+    loops::error_code ec;
+    {
+        const rlimit_scope none(RLIMIT_NOFILE, 0);
+        events.watcher.add(in.path(), recursive(), ec);
+    }
+    BOOST_TEST((ec == boost::system::errc::too_many_files_open), ec.message());
+    BOOST_TEST(events.watcher.roots().empty());
+    events.watcher.add(in.path(), recursive());
+    in.make("c");
+    {
+        const rlimit_scope none(RLIMIT_NOFILE, 0);
+        BOOST_TEST(events.wait_until([&] { return events.lines.size() >= 2; }));
+    }
+    LOOPS_TEST_TOLD(events, {"created c/", "unwatched c/: Too many open files"});
+}
+
+// One root wants removals only, and one wants what is made.
+BOOST_AUTO_TEST_CASE(roots_that_want_different_things)
+{
+    const folder in;
+    const folder outside;
+    in.make("a");
+    in.make("b");
+    in.make("c/deep");
+    in.write("a/file");
+    in.write("c/deep/file");
+    told events(in);
+    events.watcher.add(in / "a");
+    events.watcher.add(in.path(), recursive(file_changes::created));
+    fs::rename(in / "a/file", outside / "file");
+    LOOPS_TEST_TOLD(events, {"removed a/file"});
+    events.watcher.add(in.path(), recursive());
+    events.watcher.add(in / "b");
+    in.rename("c", "b/c");
+    in.write("b/c/deep/file");
+    LOOPS_TEST_TOLD(events, {"removed a/file", "renamed b/c from c/", "written b/c/deep/file"});
+}
+
 // What happened before one loop took over, or while there was none, is told by the next.
 BOOST_AUTO_TEST_CASE(another_loop_takes_over)
 {
@@ -636,6 +728,23 @@ BOOST_AUTO_TEST_CASE(its_loop_is_destroyed)
     }
     BOOST_TEST(alive.expired());
     BOOST_TEST(!watcher.is_active());
+    // What is another loop's stays, and that is all.
+    asio::io_context other;
+    bool called = false;
+    {
+        asio::io_context loop;
+        asio::signal_set older(loop, SIGUSR2);
+        watcher.attach_loop(loop);
+        watcher.async_wait(asio::bind_executor(
+            other.get_executor(), [&](loops::error_code, const file_event&) { called = true; }));
+    }
+    BOOST_TEST(!watcher.is_active());
+    in.make("folder");
+    asio::io_context after;
+    watcher.attach_loop(after);
+    after.run();
+    other.run();
+    BOOST_TEST(called);
     in.write("file");
     asio::io_context next;
     watcher.attach_loop(next);
@@ -756,6 +865,11 @@ BOOST_AUTO_TEST_CASE(forked)
     });
     loop.notify_fork(asio::io_context::fork_parent);
     BOOST_TEST(code == 0);
+    // A child that tells no loop, and destroys what it inherited, takes nothing from the parent.
+    BOOST_TEST(in_forked_child([&] {
+        watcher.reset();
+        return 0;
+    }) == 0);
     in.write("file");
     loop.restart();
     loop.run();

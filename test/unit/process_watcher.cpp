@@ -27,6 +27,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <future>
@@ -40,7 +41,10 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -204,6 +208,118 @@ BOOST_AUTO_TEST_CASE(a_stranger_that_nobody_reaps)
     const process_event event = next_of(watcher, loop);
     BOOST_TEST(event.what == kind::ended);
     BOOST_TEST(!event.exit.has_value());
+}
+
+// Added again when it has ended, it is told once.
+BOOST_AUTO_TEST_CASE(one_that_ended_is_added_again)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    loops::process_watcher watcher(loop);
+    const pid_t child = child_that_exits(4);
+    watcher.add(child);
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+    loops::process_limits limits;
+    limits.threads = 0;
+    watcher.add(child, limits);
+    BOOST_TEST(watcher.processes().size() == 1U);
+    BOOST_TEST((next_of(watcher, loop).exit.value().exit_code() == 4));
+    auto more = watcher.async_wait(asio::use_future);
+    loop.restart();
+    loop.poll();
+    BOOST_TEST((more.wait_for(0s) == std::future_status::timeout));
+    watcher.close();
+    loop.run();
+    ::waitpid(child, nullptr, 0);
+}
+
+// Its name may be anything.
+BOOST_AUTO_TEST_CASE(a_name_of_two_lines)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    loops::process_watcher watcher(loop, every(1ms));
+    const pid_t child = start_child([] {
+        ::prctl(PR_SET_NAME, "a) R\nb");
+        ::pause();
+        return 0;
+    });
+    loops::process_limits limits;
+    limits.resident_memory = 1;
+    watcher.add(child, limits);
+    BOOST_TEST((next_of(watcher, loop).what == kind::above));
+    for (int i = 0; i != 20; ++i)
+        BOOST_TEST(watcher.sample(child).threads == 1U);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+}
+
+BOOST_AUTO_TEST_CASE(limits_are_replaced)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    loops::process_watcher watcher(loop, every(1h));
+    gated_child child;
+    loops::process_limits limits;
+    limits.threads = 0;
+    watcher.add(child.pid(), limits);
+    BOOST_TEST((next_of(watcher, loop).what == kind::above));
+    limits.resident_memory = std::uint64_t(1) << 60U;
+    watcher.add(child.pid(), limits); // it is above the same one still
+    watcher.add(child.pid());
+    limits.resident_memory.reset();
+    watcher.add(child.pid(), limits); // and here it is told anew
+    const process_event event = next_of(watcher, loop);
+    BOOST_TEST(event.what == kind::above);
+    BOOST_TEST(event.metric == process_metric::threads);
+    child.let_go();
+    BOOST_TEST((next_of(watcher, loop).what == kind::ended));
+    child.reap();
+}
+
+// The kernel's note has a sample taken before the interval is over. That tasks wait for memory cannot be had at will; that
+// they wait for CPUs can, and is told in the same way.
+BOOST_AUTO_TEST_CASE(pressure_has_it_looked_at)
+{
+    const child_ledger ledger;
+    constexpr int refused = 77;
+    constexpr int untold = 78;
+    const int code = in_forked_child([] {
+        if (::unshare(CLONE_NEWNS) != 0 ||
+            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("/proc/pressure/cpu", "/proc/pressure/memory", nullptr, MS_BIND, nullptr) != 0)
+            return refused;
+        std::vector<pid_t> spinners;
+        for (unsigned i = 0; i != 3 * std::thread::hardware_concurrency(); ++i)
+            spinners.push_back(start_child([] {
+                ::alarm(60);
+                for (volatile unsigned turn = 0;; turn = turn + 1)
+                    ;
+                return 0;
+            }));
+        asio::io_context loop;
+        loops::process_watcher watcher(loop, every(1h));
+        loops::process_limits limits;
+        limits.cpu_share = 0.01;
+        watcher.add(spinners.front(), limits); // of which the first sample knows no share
+        bool told = false;
+        watcher.async_wait([&](loops::error_code ec, const process_event& event) {
+            told = !ec && event.what == kind::above;
+        });
+        const bool works = !watcher.pressure_error();
+        loop.run_for(works ? patience : 0s);
+        for (const pid_t each : spinners)
+        {
+            ::kill(each, SIGKILL);
+            ::waitpid(each, nullptr, 0);
+        }
+        return !works ? refused : told ? 0 : untold;
+    });
+    if (code == refused)
+        return skipped("process_watcher/pressure_has_it_looked_at",
+            "no mounts, or no notes of pressure, are to be had here");
+    BOOST_TEST(code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(by_pidfd)
@@ -627,6 +743,11 @@ BOOST_AUTO_TEST_CASE(forked)
     });
     loop.notify_fork(asio::io_context::fork_parent);
     BOOST_TEST(code == 0);
+    // A child that tells no loop, and destroys what it inherited, takes nothing from the parent.
+    BOOST_TEST(in_forked_child([&] {
+        watcher.reset();
+        return 0;
+    }) == 0);
     child.let_go();
     loop.restart();
     loop.run();

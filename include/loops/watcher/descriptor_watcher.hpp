@@ -53,6 +53,8 @@ constexpr descriptor_events operator&(descriptor_events a, descriptor_events b) 
 /// It reads and writes nothing and closes nothing: the descriptor stays its owner's, who must not close it while
 /// it is waited for. Objects of Asio's may have the same descriptor.
 ///
+/// Not for what looking alone takes away, as the notes of pressure of `/proc/pressure`: a process_watcher has those.
+///
 /// The loop that the watcher is attached to does the work. While it is detached, or its loop does not run, nothing is
 /// noticed; and nothing is lost, for a wait asks what is, not what has happened.
 ///

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace loops {
@@ -86,6 +87,12 @@ bool take_notices(int notices, const std::function<void(const file_notice&)>& gi
                 {name, ::strnlen(name, head.len)}});
     }
     return true;
+}
+
+bool has_notices(int notices) noexcept
+{
+    int bytes = 0;
+    return ::ioctl(notices, FIONREAD, &bytes) != 0 || bytes > 0;
 }
 
 std::string describe_watch_limit()

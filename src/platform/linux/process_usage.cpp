@@ -36,7 +36,8 @@ std::optional<process_usage> usage_of_process(pid_type pid)
     constexpr int threads_field = 20;
     constexpr int resident_field = 24;
     std::string text;
-    std::getline(std::ifstream(path_of(pid, "stat")), text);
+    std::ifstream file(path_of(pid, "stat"));
+    std::getline(file, text, '\0'); // a name may hold the end of a line
     const std::size_t name_end = text.rfind(") ");
     clockid_t clock{};
     timespec cpu{};
