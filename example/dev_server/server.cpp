@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 #include <utility>
+#include <vector>
 
 namespace dev_server {
 namespace {
@@ -25,10 +26,18 @@ loops::supervisor_options supervision(std::function<void()> on_change)
     return made;
 }
 
-// Editors' and version control's own.
-bool is_hidden(const std::filesystem::path& path)
+// Editors' and version control's own: what is hidden below what is watched.
+bool is_hidden(const std::filesystem::path& path, const std::vector<std::filesystem::path>& watched)
 {
-    return std::any_of(path.begin(), path.end(), [](const std::filesystem::path& part) {
+    auto from = path.begin();
+    for (const auto& root : watched)
+    {
+        const auto [root_end, rest] =
+            std::mismatch(root.begin(), root.end(), path.begin(), path.end());
+        if (root_end == root.end())
+            from = rest;
+    }
+    return std::any_of(from, path.end(), [](const std::filesystem::path& part) {
         const std::string name = part.string();
         return name.size() > 1 && name.front() == '.' && name != "..";
     });
@@ -83,7 +92,7 @@ void server::wait_for_change()
 // One save of an editor is many events; and so is a branch that is switched.
 void server::changed(const loops::file_event& event)
 {
-    if (is_hidden(event.path) || is_stopping_)
+    if (is_hidden(event.path, options_.watched) || is_stopping_)
         return;
     quiet_.expires_after(options_.quiet);
     quiet_.async_wait([this, path = event.path.string(), what = event.what](loops::error_code ec) {

@@ -9,6 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <string>
@@ -72,12 +73,28 @@ BOOST_AUTO_TEST_CASE(what_is_hidden_does_not)
     in.write(".source.swp");
     in.make(".git");
     in.write(".git/index");
+    BOOST_TEST(it.is_quiet(std::chrono::milliseconds(200))); // many times what is waited for
     in.write("source", "end.");
     const std::string text = it.until("end.");
     BOOST_TEST(has(text, "end."));
     BOOST_TEST(!has(text, ".swp"));
     BOOST_TEST(!has(text, ".git"));
     it.signal(SIGINT);
+    BOOST_TEST(it.code() == 0);
+}
+
+// It is what lies below the folder that counts.
+BOOST_AUTO_TEST_CASE(a_hidden_folder_may_be_watched)
+{
+    const child_ledger ledger;
+    const folder in;
+    in.make(".hidden");
+    example_run it(server({"--quiet", "10", "--watch", (in / ".hidden").string(), "--", "/bin/sh",
+        "-c", "echo begin.; exec sleep 1000"}));
+    BOOST_TEST(has(it.until("begin."), "begin."));
+    in.write(".hidden/file");
+    BOOST_TEST(has(it.until("file: written"), "file: written"));
+    it.signal(SIGTERM);
     BOOST_TEST(it.code() == 0);
 }
 

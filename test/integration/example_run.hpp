@@ -9,6 +9,7 @@
 #include "support/child_processes.hpp"
 #include "support/latch.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <utility>
@@ -67,6 +68,13 @@ public:
             return size == 0 || (!text.empty() && printed_.find(text) != std::string::npos);
         });
         return printed_;
+    }
+
+    // Whether it prints nothing for so long.
+    bool is_quiet(std::chrono::milliseconds time) const
+    {
+        pollfd ready{out_, POLLIN, 0};
+        return ::poll(&ready, 1, static_cast<int>(time.count())) == 0;
     }
 
     // All that it prints.
