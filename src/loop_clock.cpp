@@ -7,6 +7,7 @@
 
 #include <loops/loop_clock.hpp>
 
+#include "detail/fork.hpp"
 #include "detail/virtual_time.hpp"
 
 #include <algorithm>
@@ -37,12 +38,27 @@ struct time_keeper
 {
     std::atomic<std::size_t> on{0};
     std::atomic<loop_clock::rep> now{0};
-    std::atomic<std::uint64_t> activity{0}; // handlers that ran
+    std::atomic<std::uint64_t> activity{0};     // handlers that ran
+    std::atomic<steady_clock::rep> moved_at{0}; // when, really, somebody moved the time on
 
-    std::mutex mutex; // guards what follows, and changes of `now`
+    fork_mutex mutex; // guards what follows, and changes of `now`
+    unsigned generation = fork_generation();
     std::multiset<loop_clock::time_point> marks;
     std::size_t holds = 0;
     std::vector<virtual_run*> runs; // the inner ones of nested runs
+
+    // With the mutex held: in a forked child, what the parent's other threads did is over.
+    void settle()
+    {
+        if (generation == fork_generation())
+            return;
+        generation = fork_generation();
+        marks.clear();
+        holds = 0;
+        runs.clear();
+        if (run_of_thread != nullptr)
+            runs.push_back(run_of_thread);
+    }
 
     static time_keeper& instance()
     {
@@ -68,12 +84,13 @@ struct time_keeper
         });
     }
 
-    void jump(loop_clock::time_point bound)
+    void jump()
     {
         const std::lock_guard lock(mutex);
+        settle();
         if (holds > 0 || !all_idle())
             return;
-        loop_clock::time_point next = bound;
+        auto next = loop_clock::time_point::max();
         for (const virtual_run* each : runs)
             next = std::min(next, each->next_);
         if (!marks.empty())
@@ -108,12 +125,14 @@ void virtual_time::advance(loop_clock::duration by)
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
     all.set_time(all.time() + by);
+    all.moved_at = steady_clock::now().time_since_epoch().count();
 }
 
 time_hold::time_hold()
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
+    all.settle();
     ++all.holds;
 }
 
@@ -121,13 +140,16 @@ time_hold::~time_hold()
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
-    --all.holds;
+    all.settle();
+    if (all.holds > 0)
+        --all.holds;
 }
 
 time_mark::time_mark(loop_clock::time_point at) : at_(at)
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
+    all.settle();
     all.marks.insert(at);
 }
 
@@ -135,7 +157,10 @@ time_mark::~time_mark()
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
-    all.marks.erase(all.marks.find(at_));
+    all.settle();
+    const auto found = all.marks.find(at_);
+    if (found != all.marks.end())
+        all.marks.erase(found);
 }
 
 loop_clock::time_point to_real_time(loop_clock::time_point at) noexcept
@@ -148,6 +173,7 @@ virtual_run::virtual_run(std::shared_ptr<const virtual_time> time)
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
+    all.settle();
     if (outer_ != nullptr)
         *std::find(all.runs.begin(), all.runs.end(), outer_) = this;
     else
@@ -160,6 +186,7 @@ virtual_run::~virtual_run()
 {
     time_keeper& all = time_keeper::instance();
     const std::lock_guard lock(all.mutex);
+    all.settle();
     const auto self = std::find(all.runs.begin(), all.runs.end(), this);
     if (outer_ != nullptr)
     {
@@ -209,10 +236,21 @@ std::size_t virtual_run::run_one(
     {
         const std::lock_guard lock(all.mutex);
         seen_ = before;
-        next_ = noted_;
+        next_ = std::min(noted_, deadline.value_or(loop_clock::time_point::max()));
     }
-    all.jump(deadline.value_or(loop_clock::time_point::max()));
+    all.jump();
     return 0;
+}
+
+// Asio looks at timers that it took for later within a moment only.
+std::size_t virtual_run::poll_one(asio::io_context& loop)
+{
+    const std::size_t ran = loop.poll_one();
+    const auto moved =
+        steady_clock::time_point(steady_clock::duration(time_keeper::instance().moved_at.load()));
+    if (ran > 0 || loop.stopped() || steady_clock::now() - moved > 2 * look_interval)
+        return ran;
+    return loop.run_one_for(2 * look_interval);
 }
 
 void virtual_run::note(loop_clock::time_point at) noexcept
@@ -227,7 +265,7 @@ loop_clock::duration before_next_look(loop_clock::duration left) noexcept
     virtual_run* const run = run_of_thread;
     // What has become due since Asio looked counts as well: it has not run yet.
     if (run != nullptr)
-        run->note(loop_clock::now() + std::clamp<loop_clock::duration>(left, 0ns, never));
+        run->note(loop_clock::now() + std::clamp<loop_clock::duration>(left, 0ns, 2 * never));
     if (run != nullptr && run->is_eager())
         return left.zero();
     return std::min<loop_clock::duration>(left, look_interval);

@@ -222,6 +222,8 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
 
 void crew::run(member& self)
 {
+    std::optional<virtual_run>
+        between; // two runs of the loop in a drain, where virtual time stands
     run_mode mode = run_mode::all;
     for (;;)
     {
@@ -251,6 +253,8 @@ void crew::run(member& self)
             if (!stays_in_drain(lock, self))
                 return;
             mode = run_mode::one;
+            if (auto time = self.of->record->time(); time && !between)
+                between.emplace(std::move(time));
         }
         else if (!goes_on(lock, self))
             return;

@@ -45,7 +45,7 @@ void crew::found_dry(unit& it)
     it.loop->restart();
     it.work.emplace(it.loop->get_executor());
     it.idle = true;
-    if (all_idle())
+    if (all_idle() && !standing_)
         standing_.emplace(); // it is the drain that goes on now
     changed_.notify_all();
 }

@@ -99,6 +99,9 @@ public:
     std::size_t run_one(
         asio::io_context& loop, const std::optional<loop_clock::time_point>& deadline);
 
+    // Runs a handler that is ready. Where the time was moved on just now, waits until that is seen.
+    std::size_t poll_one(asio::io_context& loop);
+
     // A timer of this thread's loop waits for that time.
     void note(loop_clock::time_point at) noexcept;
 

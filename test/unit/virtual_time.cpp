@@ -12,6 +12,7 @@
 #include <loops/run.hpp>
 
 #include "support/error_check.hpp"
+#include "support/forked.hpp"
 #include "support/latch.hpp"
 
 #include <boost/asio/bind_executor.hpp>
@@ -446,6 +447,99 @@ BOOST_AUTO_TEST_CASE(a_drain_is_not_overtaken)
         BOOST_TEST(report.complete);
         BOOST_TEST((report.elapsed <= 1h));
     }
+}
+
+// A pool's loops that hand work to each other are drained together.
+BOOST_AUTO_TEST_CASE(a_drain_of_several_loops)
+{
+    for (int round = 0; round != 10; ++round)
+    {
+        const auto pool = std::make_shared<loops::pool_policy>(2);
+        const auto policy = std::make_shared<loops::virtual_time_policy>(pool);
+        policy->start();
+        loop_timer timer(pool->loop(0));
+        loop_timer second(pool->loop(1));
+        bool ended = false;
+        policy->on_drain([&] {
+            asio::post(pool->loop(0), [&] {
+                timer.expires_after(1h);
+                timer.async_wait([&](const loops::error_code&) {
+                    asio::post(pool->loop(1), [&] {
+                        second.expires_after(1h);
+                        second.async_wait([&](const loops::error_code&) { ended = true; });
+                    });
+                });
+            });
+        });
+        const auto report = policy->drain(24h);
+        BOOST_TEST(report.complete);
+        BOOST_TEST((report.elapsed <= 2h));
+        BOOST_TEST(ended);
+    }
+}
+
+// One loop's deadline comes before another one's timer.
+BOOST_AUTO_TEST_CASE(no_run_is_overtaken)
+{
+    const auto policy = make();
+    const auto one = policy->new_event_loop();
+    const auto other = policy->new_event_loop();
+    const auto busy = asio::make_work_guard(*one);
+    const auto begin = policy->now();
+    policy->set_auto_advance(false);
+    loop_timer timer(*other, 10h);
+    loop_clock::time_point ended;
+    timer.async_wait([](const loops::error_code&) {});
+    test::latch runs;
+    asio::post(*one, [&] { runs.count_down(); });
+    std::thread first([&] {
+        one->run_for(1h);
+        ended = policy->now();
+    });
+    BOOST_TEST(runs.wait());
+    std::thread second([&] { other->run(); });
+    policy->set_auto_advance(true);
+    first.join();
+    second.join();
+    BOOST_TEST((ended == begin + 1h));
+    BOOST_TEST((policy->now() == begin + 10h));
+}
+
+// A loop comes into virtual time while it runs.
+BOOST_AUTO_TEST_CASE(a_loop_that_runs_is_set)
+{
+    const auto policy = make();
+    loops::event_loop loop;
+    loop_timer timer(loop);
+    bool expired = false;
+    asio::post(loop, [&] {
+        policy->set_event_loop(&loop);
+        timer.expires_after(24h);
+        timer.async_wait([&](const loops::error_code&) { expired = true; });
+    });
+    loop.run();
+    BOOST_TEST(expired);
+}
+
+BOOST_AUTO_TEST_CASE(forked)
+{
+    const auto policy =
+        std::make_shared<loops::virtual_time_policy>(std::make_shared<loops::pool_policy>(2));
+    policy->start(); // whose threads look at the time all the time
+    for (int round = 0; round != 20; ++round)
+    {
+        const int code = test::in_forked_child([] {
+            const auto own = make();
+            const auto loop = own->new_event_loop();
+            loop_timer timer(*loop, 1h);
+            bool expired = false;
+            timer.async_wait([&](const loops::error_code&) { expired = true; });
+            loop->run();
+            return expired ? 0 : 1;
+        });
+        BOOST_TEST(code == 0);
+    }
+    policy->close();
 }
 
 BOOST_AUTO_TEST_CASE(idle_keys_are_dropped)
