@@ -6,6 +6,7 @@
 
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
+#include "detail/thread_state.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/post.hpp>
@@ -16,6 +17,24 @@
 
 namespace loops {
 inline namespace LOOPS_ABI {
+
+namespace {
+
+// Who runs the loop, and waits, is to look anew what guests there are.
+void have_a_look(const detail::loop_record& record)
+{
+    if (record.runners() == 0)
+        return;
+    record.while_alive([](asio::io_context& loop) {
+        asio::post(loop, [] {
+            detail::run_frame* const run = detail::thread_state::of_this_thread().run;
+            if (run != nullptr)
+                ++run->probes; // it is no handler of anybody's
+        });
+    });
+}
+
+} // namespace
 
 loop_guest::~loop_guest() = default;
 
@@ -31,13 +50,21 @@ void add_guest(asio::io_context& loop, std::shared_ptr<loop_guest> guest)
                                                     "; make a new loop");
     record->add_guest(std::move(guest));
     detail::leave_untimed_runs(record);
-    asio::post(loop, [] {}); // who waits looks anew
+    have_a_look(*record);
 }
 
 void remove_guest(asio::io_context& loop, const loop_guest& guest) noexcept
 {
-    if (const auto record = detail::known_record_of(loop))
-        record->remove_guest(guest);
+    const auto record = detail::known_record_of(loop);
+    if (!record)
+        return;
+    record->remove_guest(guest);
+    try
+    {
+        have_a_look(*record);
+    }
+    catch (...) // no memory: who waits sees it when it wakes
+    {}
 }
 
 namespace detail {

@@ -3,6 +3,7 @@
 
 // How a thread runs a loop's handlers once its run is recorded.
 
+#include <loops/error.hpp>
 #include <loops/event_loop.hpp>
 
 #include "detail/hosting_run.hpp"
@@ -12,8 +13,10 @@
 #include "detail/run_scope.hpp"
 #include "detail/spinner.hpp"
 #include "detail/virtual_time.hpp"
+#include "platform/system.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -104,7 +107,7 @@ step run_one_virtually(asio::io_context& loop, const run_frame* frame, virtual_r
     const std::uint64_t probes = probes_of(frame);
     if (!poll && deadline && loop_clock::now() >= *deadline)
         return {0, false};
-    const std::size_t one = poll ? loop.poll_one() : run.run_one(loop, deadline);
+    const std::size_t one = poll ? run.poll_one(loop) : run.run_one(loop, deadline);
     const std::size_t ran = one - (probes_of(frame) - probes);
     if (ran > 0)
         run.ran();
@@ -213,6 +216,25 @@ std::optional<step> run_untimed(loop_record& record, run_frame* frame, run_mode 
     return step{ran, singly && ran > 0};
 }
 
+// How the loop is to be run may change during a run. What is refused ends that: it is no handler's exception.
+void take_in(
+    loop_record& record, std::optional<virtual_run>& virtually, std::optional<hosting_run>& hosting)
+{
+    if (!virtually)
+    {
+        if (auto time = record.time())
+            virtually.emplace(std::move(time));
+    }
+    if (!hosting && record.has_guests())
+        hosting.emplace(record);
+    if (virtually && hosting)
+        throw_error(make_error_code(boost::system::errc::operation_not_supported),
+            "running " + record.describe() + " on " + platform::describe_thread() +
+                " in virtual time: it has guests, whose time is real");
+    if (hosting)
+        hosting->take_in();
+}
+
 std::size_t run_recorded(
     asio::io_context& loop, run_mode mode, const std::optional<steady_time>& deadline)
 {
@@ -231,10 +253,6 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     spinner spin(record, frame, deadline ? 0ns : spin_time);
     std::optional<virtual_run> virtually;
     std::optional<hosting_run> hosting;
-    if (auto time = record.time())
-        virtually.emplace(std::move(time));
-    else if (deadline && *deadline != steady_time::min())
-        deadline = to_real_time(*deadline);
     std::size_t ran = 0;
     const auto count = [&](std::size_t number) {
         ran += number;
@@ -244,21 +262,24 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
             frame->handlers.store(frame->handlers.load(std::memory_order_relaxed) + number,
                 std::memory_order_relaxed);
     };
+    const auto real_deadline = [&] {
+        return deadline && *deadline != steady_time::min() ? std::optional(to_real_time(*deadline))
+                                                           : deadline;
+    };
     for (bool more = true; more;)
     {
+        take_in(record, virtually, hosting);
         try
         {
             std::optional<step> next;
-            if (!hosting && record.has_guests())
-                hosting.emplace(record);
             if (virtually)
                 next = run_one_virtually(*record.context(), frame, *virtually, deadline);
             else if (hosting)
-                next = run_one_hosting(*record.context(), frame, *hosting, deadline);
+                next = run_one_hosting(*record.context(), frame, *hosting, real_deadline());
             else
-                next = run_untimed(record, frame, mode, deadline, spin);
+                next = run_untimed(record, frame, mode, real_deadline(), spin);
             if (!next)
-                next = run_one_timed(*ours, frame, deadline, spin);
+                next = run_one_timed(*ours, frame, real_deadline(), spin);
             count(next->ran);
             more = next->more;
         }

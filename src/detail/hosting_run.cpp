@@ -47,13 +47,20 @@ hosting_run::hosting_run(loop_record& record) : record_(record), loop_(*record.c
 
 hosting_run::~hosting_run()
 {
+    // To let go of work may stop the loop, as if it were out of work.
+    const bool was_stopped = loop_.stopped();
+    work_.reset();
+    if (!was_stopped && loop_.stopped() && has_work())
+        loop_.restart();
     record_.end_hosting();
 }
 
 void hosting_run::take_in()
 {
+    if (version_ == record_.guests_version())
+        return;
     std::vector<std::shared_ptr<loop_guest>> guests;
-    version_ = record_.guests(guests);
+    const std::size_t version = record_.guests(guests);
     const auto is_gone = [&](const std::unique_ptr<bell>& each) {
         return std::find(guests.begin(), guests.end(), each->guest) == guests.end();
     };
@@ -64,6 +71,13 @@ void hosting_run::take_in()
                 bells_.begin(), bells_.end(), [&](const auto& one) { return one->guest == each; }))
             bells_.push_back(std::make_unique<bell>(loop_, each));
     }
+    version_ = version;
+}
+
+// Whether a handler or a guest has added or removed one: what is known here may be gone.
+bool hosting_run::is_outdated() const
+{
+    return version_ != record_.guests_version();
 }
 
 void hosting_run::arm()
@@ -105,18 +119,20 @@ bool hosting_run::has_work() const
 
 std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& deadline)
 {
-    if (version_ != record_.guests_version())
-        take_in();
     // The last handler may give work to a guest.
     if (!work_)
         work_.emplace(loop_.get_executor());
     const std::size_t one = loop_.poll_one();
-    if (one > 0 && ++handlers_ < most_handlers)
+    if (is_outdated() || (one > 0 && ++handlers_ < most_handlers))
         return one;
     handlers_ = 0;
     bool busy = false;
     for (const auto& each : bells_)
+    {
         busy = each->guest->run_ready() || busy;
+        if (is_outdated())
+            return one;
+    }
     if (!has_work())
         work_.reset();
     if (one > 0 || busy || loop_.stopped() || deadline == loop_clock::time_point::min())

@@ -33,6 +33,9 @@ public:
     hosting_run& operator=(const hosting_run&) = delete;
     ~hosting_run();
 
+    // Takes in what guests there are now. To be called before each run_one().
+    void take_in();
+
     // Runs a handler, and what is ready of the guests, or waits for either, until the deadline. How many
     // handlers ran; that none did means that there is none, or that guests had their turn.
     std::size_t run_one(const std::optional<loop_clock::time_point>& deadline);
@@ -48,7 +51,7 @@ private:
         std::shared_ptr<bool> armed = std::make_shared<bool>(false);
     };
 
-    void take_in();
+    bool is_outdated() const;
     void arm();
     bool disarm();
     bool has_work() const;

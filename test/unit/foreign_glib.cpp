@@ -103,21 +103,22 @@ BOOST_AUTO_TEST_CASE(timers_of_both_on_one_thread)
     BOOST_TEST(glib->context() == g_main_context_default());
     std::vector<std::string> order;
     const auto here = std::this_thread::get_id();
-    asio::steady_timer second(loop, 20ms);
-    second.async_wait([&](const loops::error_code&) {
-        BOOST_TEST((std::this_thread::get_id() == here));
-        order.emplace_back("asio");
-    });
-    after(5, nullptr, [&] {
+    asio::steady_timer second(loop);
+    after(2, nullptr, [&] {
         BOOST_TEST((std::this_thread::get_id() == here));
         BOOST_TEST(g_main_context_is_owner(g_main_context_default()));
         BOOST_TEST(&loops::get_event_loop() == &loop);
         order.emplace_back("glib");
-        return false;
-    });
-    after(40, nullptr, [&] {
-        order.emplace_back("end");
-        loop.stop();
+        second.expires_after(2ms);
+        second.async_wait([&](const loops::error_code&) {
+            BOOST_TEST((std::this_thread::get_id() == here));
+            order.emplace_back("asio");
+            after(2, nullptr, [&] {
+                order.emplace_back("end");
+                loop.stop();
+                return false;
+            });
+        });
         return false;
     });
     loop.run();
@@ -517,6 +518,97 @@ BOOST_AUTO_TEST_CASE(glib_runs_an_idle_loop_for_nothing)
     g_main_loop_run(main);
     BOOST_TEST((cpu_time() - before < 75ms));
     g_main_loop_unref(main);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_ends_the_host)
+{
+    asio::io_context loop;
+    auto host = std::make_unique<loops::glib_host>(loop);
+    GMainLoop* const main = g_main_loop_new(nullptr, FALSE);
+    asio::post(loop, [&] {
+        host.reset();
+        g_main_loop_quit(main);
+    });
+    asio::post(loop, [] { BOOST_ERROR("it is not run any more"); });
+    g_main_loop_run(main);
+    BOOST_TEST(!host);
+    g_main_loop_unref(main);
+}
+
+// A callback of GLib's may run a nested loop; a handler of the loop's has the loop to itself.
+BOOST_AUTO_TEST_CASE(nested_loops)
+{
+    asio::io_context loop;
+    const loops::glib_host host(loop);
+    GMainLoop* const outer = g_main_loop_new(nullptr, FALSE);
+    GMainLoop* const inner = g_main_loop_new(nullptr, FALSE);
+    std::vector<std::string> order;
+    asio::post(loop, [&] {
+        BOOST_TEST(!g_main_context_iteration(nullptr, FALSE));
+        when_idle(nullptr, [&] {
+            asio::post(loop, [&] {
+                order.emplace_back("in the inner one");
+                g_main_loop_quit(inner);
+            });
+            g_main_loop_run(inner);
+            order.emplace_back("in the outer one");
+            g_main_loop_quit(outer);
+            return false;
+        });
+    });
+    g_main_loop_run(outer);
+    BOOST_TEST(order == (std::vector<std::string>{"in the inner one", "in the outer one"}),
+        boost::test_tools::per_element());
+    g_main_loop_unref(inner);
+    g_main_loop_unref(outer);
+}
+
+BOOST_AUTO_TEST_CASE(bad_hosts)
+{
+    asio::io_context loop;
+    const loops::glib_host host(loop);
+    asio::io_context other;
+    test::check_error([&] { const loops::glib_host second(other); }, loops::error::already_running);
+    loops::event_loop closed;
+    closed.close();
+    const std::unique_ptr<GMainContext, decltype(&g_main_context_unref)> own(
+        g_main_context_new(), &g_main_context_unref);
+    test::check_error(
+        [&] { const loops::glib_host second(closed, own.get()); }, loops::error::loop_closed);
+    test::check_error(
+        [&] { const loops::glib_guest guest(closed, own.get()); }, loops::error::loop_closed);
+}
+
+// Descriptors that are closed while others of the same file are open leave nothing behind that wakes the loop.
+BOOST_AUTO_TEST_CASE(descriptors_that_are_closed)
+{
+    loops::event_loop loop;
+    loops::glib_guest glib(loop);
+    int ends[2];
+    BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    const int copy = ::dup(ends[0]);
+    GSource* const source = g_unix_fd_source_new(ends[0], G_IO_IN);
+    using reader = gboolean (*)(gint, GIOCondition, gpointer);
+    const reader nothing = [](gint, GIOCondition, gpointer) -> gboolean {
+        return G_SOURCE_CONTINUE;
+    };
+    g_source_set_callback(source, G_SOURCE_FUNC(nothing), nullptr, nullptr);
+    g_source_attach(source, nullptr);
+    asio::steady_timer later(loop, 5ms);
+    later.async_wait([&](const loops::error_code&) {
+        ::close(ends[0]);
+        g_source_destroy(source);
+        ::close(ends[1]); // the copy hangs up
+        after(150, nullptr, [&] {
+            loop.stop();
+            return false;
+        });
+    });
+    const auto before = cpu_time();
+    loop.run();
+    BOOST_TEST((cpu_time() - before < 75ms));
+    g_source_unref(source);
+    ::close(copy);
 }
 
 // Afterwards GLib polls as it did before.

@@ -179,19 +179,22 @@ BOOST_AUTO_TEST_CASE(timers_of_both_on_one_thread)
     const loops::uv_guest guest(loop, uv.get());
     BOOST_TEST(guest.native_loop() == uv.get());
     std::vector<std::string> order;
-    asio::steady_timer second(loop, 20ms);
-    second.async_wait([&](const loops::error_code&) { order.emplace_back("asio"); });
-    timer first(uv.get(), [&] {
-        BOOST_TEST(&loops::get_event_loop() == &loop);
-        order.emplace_back("uv");
-        return false;
-    });
+    asio::steady_timer second(loop);
     timer third(uv.get(), [&] {
         order.emplace_back("end");
         return false;
     });
-    first.start(5);
-    third.start(40);
+    timer first(uv.get(), [&] {
+        BOOST_TEST(&loops::get_event_loop() == &loop);
+        order.emplace_back("uv");
+        second.expires_after(2ms);
+        second.async_wait([&](const loops::error_code&) {
+            order.emplace_back("asio");
+            third.start(2);
+        });
+        return false;
+    });
+    first.start(2);
     loop.run(); // until neither has work
     BOOST_TEST(
         order == (std::vector<std::string>{"uv", "asio", "end"}), boost::test_tools::per_element());
@@ -275,6 +278,33 @@ BOOST_AUTO_TEST_CASE(idle_costs_nothing)
     const auto before = cpu_time();
     loop.run();
     BOOST_TEST((cpu_time() - before < 75ms));
+}
+
+// So it is with a loop of libuv's that has nothing to do, or nothing that is referenced.
+BOOST_AUTO_TEST_CASE(a_loop_that_is_not_alive)
+{
+    uv_world uv;
+    loops::event_loop loop;
+    const loops::uv_guest guest(loop, uv.get());
+    std::atomic<int> calls{0};
+    handle<uv_async_t> wake([&] { return ++calls < 3; });
+    uv_async_init(uv.get(), wake.get(), &handle<uv_async_t>::call);
+    uv_unref(reinterpret_cast<uv_handle_t*>(wake.get()));
+    asio::steady_timer end(loop, 150ms);
+    end.async_wait([](const loops::error_code&) {});
+    std::thread other([&] {
+        for (int i = 0; i != 3; ++i)
+        {
+            uv_async_send(wake.get());
+            BOOST_TEST(test::eventually([&] { return calls > i; }));
+        }
+    });
+    const auto before = cpu_time();
+    loop.run();
+    BOOST_TEST((cpu_time() - before < 75ms));
+    other.join();
+    BOOST_TEST(calls == 3);
+    uv_run(uv.get(), UV_RUN_DEFAULT);
 }
 
 // A program of libuv's, beside a server of Asio's under load.

@@ -5,6 +5,7 @@
 
 #include <loops/event_loop.hpp>
 #include <loops/loop_guest.hpp>
+#include <loops/policy/virtual_time_policy.hpp>
 #include <loops/run.hpp>
 
 #include "support/error_check.hpp"
@@ -21,6 +22,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -219,7 +221,7 @@ BOOST_AUTO_TEST_CASE(want_of_work_ends_the_run)
     const auto guest = std::make_shared<tasks>();
     loops::add_guest(loop, guest);
     asio::post(loop, [] {});
-    BOOST_TEST(loop.run() >= 1U);
+    BOOST_TEST(loop.run() == 1U);
     BOOST_TEST(loop.stopped());
     loop.restart();
     BOOST_TEST(loop.run_for(1ms) == 0U);
@@ -249,9 +251,97 @@ BOOST_AUTO_TEST_CASE(runs_of_each_kind)
     BOOST_TEST(loop.run_one_for(1ms) == 0U);
     int tasks_run = 0;
     guest->give([&] { ++tasks_run; });
-    loop.run_for(1ms);
+    while (tasks_run == 0)
+        loop.run_for(1ms);
     BOOST_TEST(tasks_run == 1);
     guest->works = false;
+}
+
+// Runs that end before do not end those that follow, while the guest has work.
+BOOST_AUTO_TEST_CASE(runs_follow_each_other)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    loop.poll();
+    BOOST_TEST(!loop.stopped());
+    bool ran = false;
+    guest->give_later(std::chrono::steady_clock::now() + 2ms, [&] {
+        ran = true;
+        guest->works = false;
+    });
+    loop.run();
+    BOOST_TEST(ran);
+    BOOST_TEST(loop.stopped());
+}
+
+// A handler removes it; so it may be gone.
+BOOST_AUTO_TEST_CASE(is_not_called_once_it_is_removed)
+{
+    loops::event_loop loop;
+    const auto first = std::make_shared<tasks>();
+    const auto second = std::make_shared<tasks>();
+    loops::add_guest(loop, first);
+    loops::add_guest(loop, second);
+    second->works = true;
+    int handlers = 0;
+    int rounds = -1;
+    std::function<void()> handler = [&] {
+        if (++handlers == 16) // after which guests have their turn
+        {
+            loops::remove_guest(loop, *first);
+            rounds = first->rounds;
+        }
+        if (handlers < 100)
+            asio::post(loop, handler);
+        else
+            second->give([&] { loops::remove_guest(loop, *second); });
+    };
+    asio::post(loop, handler);
+    loop.run();
+    BOOST_TEST(first->rounds == rounds);
+}
+
+BOOST_AUTO_TEST_CASE(another_thread_removes_it)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    test::latch runs;
+    guest->give([&] { runs.count_down(); });
+    std::thread runner([&] { loop.run(); });
+    BOOST_TEST(runs.wait());
+    loops::remove_guest(loop, *guest);
+    runner.join(); // it has no work any more
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_run_is_no_handlers_exception)
+{
+    loops::event_loop loop;
+    int exceptions = 0;
+    loop.set_exception_handler([&](const std::exception_ptr&) { ++exceptions; });
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    guest->works = true;
+    test::latch runs;
+    guest->give([&] { runs.count_down(); });
+    std::thread runner([&] { loop.run(); });
+    BOOST_TEST(runs.wait());
+    test::check_error([&] { loop.run(); }, loops::error::already_running, "guests");
+    BOOST_TEST(exceptions == 0);
+    guest->give([&] { guest->works = false; });
+    runner.join();
+}
+
+BOOST_AUTO_TEST_CASE(not_in_virtual_time)
+{
+    const auto policy = std::make_shared<loops::virtual_time_policy>();
+    const auto loop = policy->new_event_loop();
+    loops::add_guest(*loop, std::make_shared<tasks>());
+    test::check_error([&] { loop->run(); },
+        make_error_code(boost::system::errc::operation_not_supported), "virtual time");
 }
 
 BOOST_AUTO_TEST_CASE(comes_and_goes_during_a_run)

@@ -65,6 +65,9 @@ private:
 /// loop's handlers `get_event_loop()` gives the loop. An exception that leaves a handler cannot pass GLib: it ends the program, but
 /// for an event_loop with an exception handler.
 ///
+/// A handler must not iterate the context, as by a nested main loop or a modal dialog: a callback of GLib's may, as one that the handler
+/// adds by `g_idle_add()`. The loop's handlers wait meanwhile.
+///
 /// A thread may own one such context at a time. Link with `loops_glib`.
 ///
 /// @par Thread safety
@@ -74,7 +77,8 @@ class LOOPS_VISIBLE glib_host
 public:
     /// @param loop Must outlive this object. Nobody else may run it meanwhile.
     /// @param context The context; null: the default one. This object holds a reference to it.
-    /// @throws system_error with `error::loop_closed`, or where the system refuses a descriptor.
+    /// @throws system_error with `error::loop_closed`; with `error::already_running` where the context runs a loop already; or where the
+    /// system refuses a descriptor.
     explicit glib_host(asio::io_context& loop, GMainContext* context = nullptr);
 
     glib_host(const glib_host&) = delete;
@@ -85,7 +89,7 @@ public:
 
 private:
     struct impl;
-    const std::unique_ptr<impl> impl_;
+    const std::shared_ptr<impl> impl_;
 };
 
 } // namespace LOOPS_ABI

@@ -7,6 +7,7 @@
 #include <loops/error.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/foreign/glib.hpp>
+#include <loops/lease.hpp>
 
 #include "foreign/glib/glib_guest.hpp"
 #include "foreign/poll_set.hpp"
@@ -18,6 +19,8 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -34,8 +37,9 @@ constexpr int most_handlers = 16;
 struct glib_host::impl
 {
     impl(asio::io_context& of, loops_foreign::context_pointer by);
-    ~impl();
 
+    void begin(const std::shared_ptr<impl>& self);
+    void end();
     gint poll(GPollFD* all, guint size, gint timeout);
     void arm();
 
@@ -47,59 +51,75 @@ struct glib_host::impl
         static auto* const made = new std::mutex;
         return *made;
     }
-    static std::vector<impl*>& all()
+    static std::vector<std::shared_ptr<impl>>& all()
     {
-        static auto* const made = new std::vector<impl*>;
+        static auto* const made = new std::vector<std::shared_ptr<impl>>;
         return *made;
     }
 
     asio::io_context& loop;
+    const lease place; // throws where the loop is closed
     const loops_foreign::context_pointer context;
     loops_foreign::poll_set descriptors;
     asio::posix::stream_descriptor bell;
     const std::shared_ptr<bool> armed = std::make_shared<bool>(false);
     // Work of others may come at any time.
-    const asio::executor_work_guard<asio::io_context::executor_type> work;
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work;
     GPollFunc former = nullptr;
+    bool is_over = false;
 };
 
 glib_host::impl::impl(asio::io_context& of, loops_foreign::context_pointer by)
-    : loop(of), context(std::move(by)), bell(of), work(of.get_executor())
+    : loop(of), place(of, 0), context(std::move(by)), bell(of), work(of.get_executor())
 {
     const int copy = ::fcntl(descriptors.native_handle(), F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
         detail::throw_error(error_code(errno, boost::system::system_category()),
             "having GLib run a loop: copying a descriptor");
     bell.assign(copy);
-    former = g_main_context_get_poll_func(context.get());
+}
+
+void glib_host::impl::begin(const std::shared_ptr<impl>& self)
+{
     {
         const std::lock_guard lock(mutex());
-        all().push_back(this);
+        if (std::any_of(all().begin(), all().end(),
+                [this](const auto& each) { return each->context == context; }))
+            detail::throw_error(
+                error::already_running, "having a GMainContext run a loop; it runs one already");
+        all().push_back(self);
+        former = g_main_context_get_poll_func(context.get());
     }
     g_main_context_set_poll_func(context.get(), &poll_function);
     g_main_context_wakeup(context.get()); // who polls already does so anew
 }
 
-glib_host::impl::~impl()
+// It may be called by a handler, inside of poll().
+void glib_host::impl::end()
 {
     g_main_context_set_poll_func(context.get(), former);
+    is_over = true;
+    error_code ignored;
+    bell.close(ignored);
+    work.reset();
     const std::lock_guard lock(mutex());
-    all().erase(std::find(all().begin(), all().end(), this));
+    const auto self = std::find_if(
+        all().begin(), all().end(), [this](const auto& each) { return each.get() == this; });
+    all().erase(self);
 }
 
 gint glib_host::impl::poll_function(GPollFD* all_of_it, guint size, gint timeout) noexcept
 {
-    impl* found = nullptr;
+    std::shared_ptr<impl> found; // which a handler may end
     {
         const std::lock_guard lock(mutex());
-        for (impl* const each : all())
+        for (const auto& each : all())
         {
             if (g_main_context_is_owner(each->context.get()) != FALSE)
                 found = each;
         }
     }
-    return found != nullptr ? found->poll(all_of_it, size, timeout)
-                            : g_poll(all_of_it, size, timeout);
+    return found ? found->poll(all_of_it, size, timeout) : g_poll(all_of_it, size, timeout);
 }
 
 void glib_host::impl::arm()
@@ -114,8 +134,10 @@ void glib_host::impl::arm()
 // GLib asks its sources anew after each return; so what a handler of the loop's did with them is seen.
 gint glib_host::impl::poll(GPollFD* wanted, guint size, gint timeout)
 {
+    if (loop.get_executor().running_in_this_thread()) // a handler iterates the context
+        return former(wanted, size, timeout);
     int ran = 0;
-    while (ran < most_handlers && detail::poll_one(loop) > 0)
+    while (ran < most_handlers && !is_over && detail::poll_one(loop) > 0)
         ++ran;
     const gint ready = former(wanted, size, 0);
     if (ready != 0 || ran > 0 || timeout == 0)
@@ -132,10 +154,15 @@ gint glib_host::impl::poll(GPollFD* wanted, guint size, gint timeout)
 }
 
 glib_host::glib_host(asio::io_context& loop, GMainContext* context)
-    : impl_(std::make_unique<impl>(loop, loops_foreign::hold(context)))
-{}
+    : impl_(std::make_shared<impl>(loop, loops_foreign::hold(context)))
+{
+    impl_->begin(impl_);
+}
 
-glib_host::~glib_host() = default;
+glib_host::~glib_host()
+{
+    impl_->end();
+}
 
 GMainContext* glib_host::context() const noexcept
 {

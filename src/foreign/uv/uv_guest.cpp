@@ -25,18 +25,33 @@ bool has_unwatched(const uv_loop_t& loop)
     return next != &loop.watcher_queue;
 }
 
+// While it is alive, libuv looks at what is not referenced as well; else it does nothing at all.
+class kept_alive
+{
+public:
+    explicit kept_alive(uv_loop_t& loop) noexcept : loop_(loop) { ++loop_.active_handles; }
+    kept_alive(const kept_alive&) = delete;
+    kept_alive& operator=(const kept_alive&) = delete;
+    ~kept_alive() { --loop_.active_handles; }
+
+private:
+    uv_loop_t& loop_;
+};
+
 } // namespace
 
 bool uv_loop::run_ready()
 {
+    const kept_alive alive(*loop_);
     uv_run(loop_, UV_RUN_NOWAIT);
     return has_unwatched(*loop_);
 }
 
 std::optional<std::chrono::milliseconds> uv_loop::prepare()
 {
-    if (!has_work())
-        return std::nullopt;
+    const kept_alive alive(*loop_);
+    if (has_unwatched(*loop_))
+        return std::chrono::milliseconds(0);
     uv_update_time(loop_);
     const int timeout = uv_backend_timeout(loop_);
     return timeout < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(timeout));
