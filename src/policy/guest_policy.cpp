@@ -30,7 +30,7 @@ struct guest_policy::impl
 };
 
 guest_policy::guest_policy(
-    std::string title, guest_function make, std::shared_ptr<event_loop_policy> inner)
+    std::string title, const guest_function& make, std::shared_ptr<event_loop_policy> inner)
     : wrapping_policy(std::move(inner)), impl_(std::make_unique<impl>(std::move(title), make))
 {}
 

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The Loops authors
 # Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-# For the scripts that source it, with b2's arguments: installs the library into $prefix, in the
-# build folder that use_project.sh left, where the library's objects are.
+# For the scripts that source it, with b2's arguments: installs the library into $prefix.
 top=$(cd ../.. && pwd)
-scratch=$top/bin/consumer/$(tr ' =' '--' <<<"$*")
+scratch=$top/bin/consumer
 prefix=$scratch/prefix
+mkdir -p "$scratch"
 
 for word; do
     case $word in
@@ -15,7 +15,7 @@ for word; do
     esac
 done
 
-(cd "$top" && b2 --ignore-site-config --build-dir="$scratch" -j2 "$@" install --prefix="$prefix") 2>&1 |
+(cd "$top" && b2 --ignore-site-config -j2 "$@" install --prefix="$prefix") 2>&1 |
     sed 's/^/    /'
 
 runs_shared() {

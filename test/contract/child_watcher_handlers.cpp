@@ -152,8 +152,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(removed_while_the_child_lives, Setup, setups)
     BOOST_TEST(watcher->remove_child_handler(child.pid()));
     BOOST_TEST(!watcher->remove_child_handler(child.pid()));
     loop.restart();
-    BOOST_TEST(loop.poll() <= 1U); // nothing keeps the loop
-    BOOST_TEST(loop.stopped());
+    loop.poll();
+    BOOST_TEST(loop.stopped()); // nothing keeps the loop
     const recorder record;
     watcher->async_wait(child.pid(), record);
     child.let_go();

@@ -28,7 +28,8 @@ public:
     /// Wraps a policy.
     /// @param title What the policy is called, in front of the wrapped one's name.
     /// @throws system_error with `invalid_argument` for a null policy.
-    guest_policy(std::string title, guest_function make, std::shared_ptr<event_loop_policy> inner);
+    guest_policy(
+        std::string title, const guest_function& make, std::shared_ptr<event_loop_policy> inner);
 
     ~guest_policy() override;
 

@@ -40,10 +40,12 @@ struct glib_host::impl
 
     void begin(const std::shared_ptr<impl>& self);
     void end();
-    gint poll(GPollFD* all, guint size, gint timeout);
+    gint poll(GPollFD* wanted, guint size, gint timeout);
     void arm();
 
-    static gint poll_function(GPollFD* all, guint size, gint timeout) noexcept;
+    // What a handler throws cannot pass GLib, and ends the program.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
+    static gint poll_function(GPollFD* wanted, guint size, gint timeout) noexcept;
 
     // GLib does not tell the function which context it is for: the one that the thread owns.
     static std::mutex& mutex()
@@ -108,7 +110,8 @@ void glib_host::impl::end()
     all().erase(self);
 }
 
-gint glib_host::impl::poll_function(GPollFD* all_of_it, guint size, gint timeout) noexcept
+// NOLINTNEXTLINE(bugprone-exception-escape)
+gint glib_host::impl::poll_function(GPollFD* wanted, guint size, gint timeout) noexcept
 {
     std::shared_ptr<impl> found; // which a handler may end
     {
@@ -119,7 +122,7 @@ gint glib_host::impl::poll_function(GPollFD* all_of_it, guint size, gint timeout
                 found = each;
         }
     }
-    return found ? found->poll(all_of_it, size, timeout) : g_poll(all_of_it, size, timeout);
+    return found ? found->poll(wanted, size, timeout) : g_poll(wanted, size, timeout);
 }
 
 void glib_host::impl::arm()

@@ -72,7 +72,7 @@ uv_guest::uv_guest(asio::io_context& loop, uv_loop_t* uv) : loop_(loop)
     if (uv == nullptr)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
             "running a null loop of libuv's; give uv_default_loop(), or one of your own");
-    impl_.reset(new impl{std::make_shared<loops_foreign::uv_loop>(uv)});
+    impl_ = std::make_unique<impl>(impl{std::make_shared<loops_foreign::uv_loop>(uv)});
     add_guest(loop_, impl_->guest);
 }
 
