@@ -3,6 +3,9 @@
 
 #define BOOST_TEST_MODULE small_examples
 
+#include <loops/backend.hpp>
+#include <loops/watcher/default_child_watcher.hpp>
+
 #include "integration/example_run.hpp"
 #include "support/arguments.hpp"
 #include "support/folder.hpp"
@@ -67,6 +70,28 @@ BOOST_AUTO_TEST_CASE(hours_in_no_time)
     const std::string text = it.output();
     BOOST_TEST(it.code() == 0);
     BOOST_TEST(has(text, "17 calls in 18.2"), text);
+}
+
+// What the program finds here is what the library finds.
+BOOST_AUTO_TEST_CASE(loops_info)
+{
+    const child_ledger ledger;
+    example_run as_text(loops::command(helper_path("loops-info"), {}));
+    const std::string text = as_text.output();
+    BOOST_TEST(as_text.code() == 0);
+    BOOST_TEST(has(text, "Asio by " + std::string(to_string(loops::backend()))), text);
+    BOOST_TEST(has(text, loops::choose_child_watcher().reason), text);
+    BOOST_TEST(has(text, ": " + std::to_string(loops::available_parallelism()) + " threads"), text);
+    example_run as_json(loops::command(helper_path("loops-info"), {"--json"}));
+    const std::string object = as_json.output();
+    BOOST_TEST(as_json.code() == 0);
+    BOOST_TEST(
+        has(object, "\"child_watcher\":\"" + loops::choose_child_watcher().watcher->name() + "\""),
+        object);
+    BOOST_TEST(has(object, "\"features\":{\"pidfd\":{"), object);
+    example_run bad(loops::command(helper_path("loops-info"), {"--none"}));
+    bad.output();
+    BOOST_TEST(bad.code() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(gio_beside_asio)
