@@ -9,6 +9,7 @@
 #include "integration/example_run.hpp"
 #include "support/arguments.hpp"
 #include "support/folder.hpp"
+#include "support/sanitizers.hpp"
 #include "support/skipped.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -96,6 +97,9 @@ BOOST_AUTO_TEST_CASE(loops_info)
 
 BOOST_AUTO_TEST_CASE(gio_beside_asio)
 {
+    if (LOOPS_TEST_THREAD_SANITIZER != 0)
+        return skipped("small_examples/gio_beside_asio",
+            "ThreadSanitizer does not see what GLib does for its locks");
     const auto path = path_of("glib_and_asio");
     if (!path)
         return;

@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(a_name_of_two_lines)
     watcher.add(child, limits);
     BOOST_TEST((next_of(watcher, loop).what == kind::above));
     for (int i = 0; i != 20; ++i)
-        BOOST_TEST(watcher.sample(child).threads == 1U);
+        BOOST_TEST(watcher.sample(child).threads >= 1U);
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
 }
@@ -372,7 +372,7 @@ BOOST_AUTO_TEST_CASE(memory)
     watcher.add(child);
     const auto before = watcher.sample(child);
     BOOST_TEST(before.resident_memory > 0U);
-    BOOST_TEST(before.threads == 1U);
+    BOOST_TEST(before.threads >= 1U); // a sanitizer may have one of its own
     loops::process_limits limits;
     limits.resident_memory = before.resident_memory + size / 2;
     watcher.add(child, limits); // in place of those
@@ -404,6 +404,7 @@ BOOST_AUTO_TEST_CASE(descriptors_and_threads)
     const child_ledger ledger;
     asio::io_context loop;
     loops::process_watcher watcher(loop, every(1ms));
+    std::thread([] {}).join(); // after which a sanitizer has its own thread
     watcher.add(::getpid());
     const auto before = watcher.sample(::getpid());
     BOOST_TEST(before.descriptors > 0U);
@@ -495,7 +496,7 @@ BOOST_AUTO_TEST_CASE(in_virtual_time)
     gated_child child;
     loops::process_watcher watcher(loop, every(1h));
     loops::process_limits limits;
-    limits.threads = 1;
+    limits.threads = 100;
     watcher.add(child.pid(), limits);
     loops::loop_timer day(loop, 24h);
     std::optional<process_event> event;
