@@ -5,6 +5,7 @@
 // wait_traits, how long to wait for the earliest one of loop_clock. On a thread that runs such a loop the answer
 // is "look again at once", and what was asked for is what the time jumps to.
 
+#include <loops/backend.hpp>
 #include <loops/loop_clock.hpp>
 
 #include "detail/fork.hpp"
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,7 +32,20 @@ constexpr auto look_interval = 1ms;
 // No timer waits for longer: what is later means never.
 constexpr auto never = std::chrono::hours(24 * 365 * 100);
 
+// How long a run with nothing to do looks away.
+constexpr auto nap = 100us;
+
 thread_local virtual_run* run_of_thread = nullptr;
+
+// Not by Asio, where that can be: one that waits for a time runs a handler that came after a stop(). But select()
+// asks for timers only where it waits.
+std::size_t wait(asio::io_context& loop, std::chrono::microseconds time)
+{
+    if (backend() == backend_type::select)
+        return loop.run_one_for(time);
+    std::this_thread::sleep_for(time);
+    return loop.poll_one();
+}
 
 } // namespace
 
@@ -226,7 +241,7 @@ std::size_t virtual_run::run_one(
     noted_ = loop_clock::time_point::max();
     std::size_t ran = loop.poll_one();
     if (ran == 0 && !loop.stopped() && noted_ == loop_clock::time_point::max())
-        ran = loop.run_one_for(100us); // with some reactors a whole millisecond
+        ran = wait(loop, nap);
     if (ran > 0 || loop.stopped() || !eager_since_)
         return ran;
     // Asio asks nothing where there is no timer; nor at once, where another thread has set one just now.
@@ -250,7 +265,8 @@ std::size_t virtual_run::poll_one(asio::io_context& loop)
         steady_clock::time_point(steady_clock::duration(time_keeper::instance().moved_at.load()));
     if (ran > 0 || loop.stopped() || steady_clock::now() - moved > 2 * look_interval)
         return ran;
-    return loop.run_one_for(2 * look_interval);
+    std::this_thread::sleep_for(2 * look_interval);
+    return loop.poll_one();
 }
 
 void virtual_run::note(loop_clock::time_point at) noexcept

@@ -222,8 +222,10 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
 
 void crew::run(member& self)
 {
-    std::optional<virtual_run>
-        between; // two runs of the loop in a drain, where virtual time stands
+    // Between two runs of the loop, virtual time stands.
+    std::optional<virtual_run> between;
+    if (auto time = self.of->record->time())
+        between.emplace(std::move(time));
     run_mode mode = run_mode::all;
     for (;;)
     {
@@ -253,8 +255,6 @@ void crew::run(member& self)
             if (!stays_in_drain(lock, self))
                 return;
             mode = run_mode::one;
-            if (auto time = self.of->record->time(); time && !between)
-                between.emplace(std::move(time));
         }
         else if (!goes_on(lock, self))
             return;

@@ -10,6 +10,8 @@
 #include "platform/posix/descriptor.hpp"
 #include "platform/system.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -21,6 +23,14 @@ namespace {
 
 // How many handlers of the loop's own run between two turns of the guests.
 constexpr std::size_t most_handlers = 16;
+
+// The present handler is none of anybody's.
+void count_as_probe() noexcept
+{
+    run_frame* const run = thread_state::of_this_thread().run;
+    if (run != nullptr)
+        ++run->probes;
+}
 
 } // namespace
 
@@ -37,7 +47,8 @@ hosting_run::bell::bell(asio::io_context& loop, const std::shared_ptr<loop_guest
     throw_error(ec, "waiting for a guest of a loop on " + platform::describe_thread());
 }
 
-hosting_run::hosting_run(loop_record& record) : record_(record), loop_(*record.context())
+hosting_run::hosting_run(loop_record& record)
+    : record_(record), loop_(*record.context()), timer_(loop_)
 {
     if (!record_.begin_hosting())
         throw_error(error::already_running, "running " + record_.describe() + " on " +
@@ -90,9 +101,7 @@ void hosting_run::arm()
         each->descriptor.async_wait(
             asio::posix::stream_descriptor::wait_read, [armed = each->armed](const error_code&) {
                 *armed = false;
-                run_frame* const run = thread_state::of_this_thread().run;
-                if (run != nullptr)
-                    ++run->probes; // it is no handler of anybody's
+                count_as_probe();
             });
     }
 }
@@ -107,6 +116,11 @@ bool hosting_run::disarm()
         if (*each->armed)
             each->descriptor.cancel(ignored);
         was_armed = was_armed || *each->armed;
+    }
+    if (std::exchange(*timer_armed_, false))
+    {
+        timer_.cancel();
+        was_armed = true;
     }
     return was_armed;
 }
@@ -146,10 +160,28 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
             most = std::min(most.value_or(*its), *its);
     }
     arm();
-    if (!most)
-        return deadline ? loop_.run_one_until(*deadline) : loop_.run_one();
-    const auto until = std::chrono::steady_clock::now() + *most;
-    return loop_.run_one_until(std::min(deadline.value_or(until), until));
+    std::optional<loop_clock::time_point> until = deadline;
+    if (most)
+        until = std::min(deadline.value_or(loop_clock::time_point::max()),
+            std::chrono::steady_clock::now() + *most);
+    if (until)
+        wake_at(*until);
+    return loop_.run_one();
+}
+
+// By a timer: Asio's functions that wait for a time run a handler that came after a stop().
+void hosting_run::wake_at(loop_clock::time_point at)
+{
+    // One that is set to a later time ends by a handler, which ends this wait; an earlier one ends it a little early.
+    if (*timer_armed_ && timer_.expiry() <= at)
+        return;
+    timer_.expires_at(at);
+    *timer_armed_ = true;
+    timer_.async_wait([armed = timer_armed_](const error_code& ec) {
+        if (ec != asio::error::operation_aborted)
+            *armed = false;
+        count_as_probe();
+    });
 }
 
 } // namespace detail

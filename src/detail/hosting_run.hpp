@@ -11,6 +11,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -54,12 +55,15 @@ private:
     bool is_outdated() const;
     void arm();
     bool disarm();
+    void wake_at(loop_clock::time_point at);
     bool has_work() const;
 
     loop_record& record_;
     asio::io_context& loop_;
     std::size_t version_ = 0; // of the record's guests
     std::vector<std::unique_ptr<bell>> bells_;
+    asio::steady_timer timer_; // ends the loop's wait as well
+    const std::shared_ptr<bool> timer_armed_ = std::make_shared<bool>(false);
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     std::size_t handlers_ = 0; // since the guests had their turn
 };
