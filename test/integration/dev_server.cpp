@@ -70,6 +70,7 @@ BOOST_AUTO_TEST_CASE(what_is_hidden_does_not)
     in.write("source", "begin.");
     example_run it(server(watching(in, "cat \"$1\"; exec sleep 1000")));
     BOOST_TEST(has(it.until("begin."), "begin."));
+    BOOST_TEST(has(it.until(" runs\n"), " runs\n"));
     in.write(".source.swp");
     in.make(".git");
     in.write(".git/index");
