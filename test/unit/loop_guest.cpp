@@ -102,6 +102,17 @@ private:
     std::function<void()> later_;
 };
 
+// A thread that runs the loop, and is in it, for the sake of the guest.
+std::thread running(loops::event_loop& loop, tasks& guest)
+{
+    guest.works = true;
+    const auto runs = std::make_shared<test::latch>();
+    guest.give([runs] { runs->count_down(); });
+    std::thread runner([&loop] { loop.run(); });
+    BOOST_TEST(runs->wait());
+    return runner;
+}
+
 std::chrono::nanoseconds cpu_time()
 {
     timespec time{};
@@ -308,11 +319,7 @@ BOOST_AUTO_TEST_CASE(another_thread_removes_it)
     loops::event_loop loop;
     const auto guest = std::make_shared<tasks>();
     loops::add_guest(loop, guest);
-    guest->works = true;
-    test::latch runs;
-    guest->give([&] { runs.count_down(); });
-    std::thread runner([&] { loop.run(); });
-    BOOST_TEST(runs.wait());
+    std::thread runner = running(loop, *guest);
     loops::remove_guest(loop, *guest);
     runner.join(); // it has no work any more
 }
@@ -324,11 +331,7 @@ BOOST_AUTO_TEST_CASE(a_refused_run_is_no_handlers_exception)
     loop.set_exception_handler([&](const std::exception_ptr&) { ++exceptions; });
     const auto guest = std::make_shared<tasks>();
     loops::add_guest(loop, guest);
-    guest->works = true;
-    test::latch runs;
-    guest->give([&] { runs.count_down(); });
-    std::thread runner([&] { loop.run(); });
-    BOOST_TEST(runs.wait());
+    std::thread runner = running(loop, *guest);
     test::check_error([&] { loop.run(); }, loops::error::already_running, "guests");
     BOOST_TEST(exceptions == 0);
     guest->give([&] { guest->works = false; });
@@ -384,11 +387,7 @@ BOOST_AUTO_TEST_CASE(is_run_by_one_thread)
     loops::event_loop loop;
     const auto guest = std::make_shared<tasks>();
     loops::add_guest(loop, guest);
-    guest->works = true;
-    test::latch runs;
-    guest->give([&] { runs.count_down(); });
-    std::thread runner([&] { loop.run(); });
-    BOOST_TEST(runs.wait());
+    std::thread runner = running(loop, *guest);
     test::check_error([&] { loop.run(); }, loops::error::already_running, "guests");
     guest->give([&] { guest->works = false; });
     runner.join();
