@@ -4,7 +4,6 @@
 #include <loops/loop_local.hpp>
 #include <loops/policy/guest_policy.hpp>
 
-#include <typeinfo>
 #include <utility>
 
 namespace loops {
@@ -87,11 +86,6 @@ void guest_policy::for_each_loop(const std::function<void(asio::io_context&)>& v
         guest_of(loop);
         visit(loop);
     });
-}
-
-bool guest_policy::current_is_thread_bound() const noexcept
-{
-    return wrapping_policy::current_is_thread_bound();
 }
 
 } // namespace LOOPS_ABI

@@ -46,7 +46,6 @@ public:
     std::shared_ptr<loop_guest> guest_of(asio::io_context& loop);
 
 protected:
-    bool current_is_thread_bound() const noexcept override;
     std::unique_ptr<event_loop> new_callers_loop() override;
 
 private:
