@@ -62,17 +62,19 @@ struct time_keeper
     std::size_t holds = 0;
     std::vector<virtual_run*> runs; // the inner ones of nested runs
 
-    // With the mutex held: in a forked child, what the parent's other threads did is over.
-    void settle()
+    // Locks the mutex. In a forked child, what the parent's other threads did is over.
+    std::unique_lock<std::mutex> lock()
     {
+        std::unique_lock<std::mutex> locked(mutex);
         if (generation == fork_generation())
-            return;
+            return locked;
         generation = fork_generation();
         marks.clear();
         holds = 0;
         runs.clear();
         if (run_of_thread != nullptr)
             runs.push_back(run_of_thread);
+        return locked;
     }
 
     static time_keeper& instance()
@@ -101,8 +103,7 @@ struct time_keeper
 
     void jump()
     {
-        const std::lock_guard lock(mutex);
-        settle();
+        const auto locked = lock();
         if (holds > 0 || !all_idle())
             return;
         auto next = loop_clock::time_point::max();
@@ -119,7 +120,7 @@ virtual_time::virtual_time(bool jumps_by_itself, std::chrono::nanoseconds idle_t
     : jumps(jumps_by_itself), idle(idle_time)
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
+    const auto locked = all.lock();
     if (all.on == 0)
         all.set_time(steady_clock::now());
     ++all.on;
@@ -138,7 +139,7 @@ bool virtual_time::is_on() noexcept
 void virtual_time::advance(loop_clock::duration by)
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
+    const auto locked = all.lock();
     all.set_time(all.time() + by);
     all.moved_at = steady_clock::now().time_since_epoch().count();
 }
@@ -146,16 +147,14 @@ void virtual_time::advance(loop_clock::duration by)
 time_hold::time_hold()
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     ++all.holds;
 }
 
 time_hold::~time_hold()
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     if (all.holds > 0)
         --all.holds;
 }
@@ -163,16 +162,14 @@ time_hold::~time_hold()
 time_mark::time_mark(loop_clock::time_point at) : at_(at)
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     all.marks.insert(at);
 }
 
 time_mark::~time_mark()
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     const auto found = all.marks.find(at_);
     if (found != all.marks.end())
         all.marks.erase(found);
@@ -187,8 +184,7 @@ virtual_run::virtual_run(std::shared_ptr<const virtual_time> time)
     : time_(std::move(time)), outer_(run_of_thread), idle_since_(steady_clock::now())
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     if (outer_ != nullptr)
         *std::find(all.runs.begin(), all.runs.end(), outer_) = this;
     else
@@ -200,8 +196,7 @@ virtual_run::virtual_run(std::shared_ptr<const virtual_time> time)
 virtual_run::~virtual_run()
 {
     time_keeper& all = time_keeper::instance();
-    const std::lock_guard lock(all.mutex);
-    all.settle();
+    const auto locked = all.lock();
     const auto self = std::find(all.runs.begin(), all.runs.end(), this);
     if (outer_ != nullptr)
     {
@@ -249,7 +244,7 @@ std::size_t virtual_run::run_one(
         steady_clock::now() - std::max(*eager_since_, active_since_) <= 3 * look_interval)
         return 0;
     {
-        const std::lock_guard lock(all.mutex);
+        const auto locked = all.lock();
         seen_ = before;
         next_ = std::min(noted_, deadline.value_or(loop_clock::time_point::max()));
     }
