@@ -17,7 +17,6 @@
 
 namespace loops {
 inline namespace LOOPS_ABI {
-
 namespace {
 
 // Who runs the loop, and waits, is to look anew what guests there are.
@@ -25,13 +24,7 @@ void have_a_look(const detail::loop_record& record)
 {
     if (record.runners() == 0)
         return;
-    record.while_alive([](asio::io_context& loop) {
-        asio::post(loop, [] {
-            detail::run_frame* const run = detail::thread_state::of_this_thread().run;
-            if (run != nullptr)
-                ++run->probes; // it is no handler of anybody's
-        });
-    });
+    record.while_alive([](asio::io_context& loop) { asio::post(loop, &detail::count_as_probe); });
 }
 
 } // namespace

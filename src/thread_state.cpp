@@ -62,6 +62,12 @@ void thread_state::enter_child() noexcept
     number_ = 0;
 }
 
+void count_as_probe() noexcept
+{
+    if (this_thread.run != nullptr)
+        ++this_thread.run->probes;
+}
+
 asio::io_context* recorded_running_loop() noexcept
 {
     return this_thread.run != nullptr ? this_thread.run->record->context() : nullptr;

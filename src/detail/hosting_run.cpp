@@ -24,14 +24,6 @@ namespace {
 // How many handlers of the loop's own run between two turns of the guests.
 constexpr std::size_t most_handlers = 16;
 
-// The present handler is none of anybody's.
-void count_as_probe() noexcept
-{
-    run_frame* const run = thread_state::of_this_thread().run;
-    if (run != nullptr)
-        ++run->probes;
-}
-
 } // namespace
 
 hosting_run::bell::bell(asio::io_context& loop, const std::shared_ptr<loop_guest>& of)

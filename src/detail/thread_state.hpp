@@ -36,6 +36,9 @@ struct run_frame
     std::atomic<std::chrono::nanoseconds> spun{std::chrono::nanoseconds(0)};
 };
 
+// The handler that this thread executes is none of anybody's: it is not counted.
+void count_as_probe() noexcept;
+
 // That this thread is one of a crew's, or a caller inside of its run, as to one loop; it lives on the
 // stack of the function that runs.
 struct crew_membership
