@@ -123,6 +123,8 @@ private:
     template <class Predicate>
     void end_halves(Predicate which);
 
+    static entry entry_of(
+        root& of, file_changes what, std::filesystem::path path, bool is_directory);
     static bool wants(const root& of, file_changes what) noexcept;
     bool is_told(const std::filesystem::path& path);
     void tell(root& of, file_changes what, std::filesystem::path path, bool is_directory,

@@ -155,9 +155,7 @@ void file_tree::on_created(directory& in, const file_notice& notice)
 
 void file_tree::on_removed(directory& in, const file_notice& notice)
 {
-    const auto found = in.found.find(notice.name);
-    if (found != in.found.end())
-        in.found.erase(found);
+    in.found.erase(std::string(notice.name));
     const auto child = in.children.find(notice.name);
     if (child != in.children.end())
     {
@@ -169,17 +167,12 @@ void file_tree::on_removed(directory& in, const file_notice& notice)
 
 void file_tree::on_moved_from(directory& in, const file_notice& notice)
 {
-    const auto found = in.found.find(notice.name);
-    if (found != in.found.end())
-        in.found.erase(found);
-    entry left;
-    left.event.path = path_of(in, notice.name);
-    left.event.is_directory = notice.is_directory;
-    left.event.cookie = notice.cookie;
+    in.found.erase(std::string(notice.name));
+    fs::path path = path_of(in, notice.name);
     const bool is_wanted = wants(*in.of, file_changes::removed | file_changes::renamed);
-    left.event.what =
-        is_wanted && !is_told(left.event.path) ? file_changes::removed : file_changes::none;
-    left.of = in.of;
+    const auto what = is_wanted && !is_told(path) ? file_changes::removed : file_changes::none;
+    entry left = entry_of(*in.of, what, std::move(path), notice.is_directory);
+    left.event.cookie = notice.cookie;
     left.half = true;
     left.since = loop_clock::now();
     const auto child = in.children.find(notice.name);
@@ -271,12 +264,7 @@ void file_tree::on_overflow()
             ec = enter_all(*each->top, false);
         if (ec)
             tell_unwatched(*each->top, {}, ec);
-        entry it;
-        it.event.what = file_changes::overflow;
-        it.event.path = each->given;
-        it.event.is_directory = each->file.empty();
-        it.of = each;
-        events_.push_back(std::move(it));
+        events_.push_back(entry_of(*each, file_changes::overflow, each->given, each->file.empty()));
     }
 }
 
@@ -326,6 +314,16 @@ void file_tree::end_halves(Predicate which)
     }
 }
 
+file_tree::entry file_tree::entry_of(root& of, file_changes what, fs::path path, bool is_directory)
+{
+    entry made;
+    made.event.what = what;
+    made.event.path = std::move(path);
+    made.event.is_directory = is_directory;
+    made.of = &of;
+    return made;
+}
+
 bool file_tree::wants(const root& of, file_changes what) noexcept
 {
     return (of.options.wanted & what) != file_changes::none;
@@ -345,12 +343,8 @@ void file_tree::tell(
 {
     if (!wants(of, what) || is_told(path))
         return;
-    entry it;
-    it.event.what = what;
-    it.event.path = std::move(path);
-    it.event.is_directory = is_directory;
+    entry it = entry_of(of, what, std::move(path), is_directory);
     it.event.cookie = cookie;
-    it.of = &of;
     it.amid = amid_;
     events_.push_back(std::move(it));
 }
@@ -358,12 +352,8 @@ void file_tree::tell(
 void file_tree::tell_unwatched(
     const directory& parent, const std::string& name, const error_code& ec)
 {
-    entry it;
-    it.event.what = file_changes::unwatched;
-    it.event.path = path_of(parent, name);
-    it.event.is_directory = true;
+    entry it = entry_of(*parent.of, file_changes::unwatched, path_of(parent, name), true);
     it.event.error = ec;
-    it.of = parent.of;
     events_.push_back(std::move(it));
 }
 
