@@ -57,6 +57,7 @@
 #include <loops/spawn.hpp>
 #include <loops/task.hpp>
 #include <loops/version.hpp>
+#include <loops/watcher/attached_watcher.hpp>
 #include <loops/watcher/default_child_watcher.hpp>
 #include <loops/watcher/descriptor_watcher.hpp>
 #include <loops/watcher/fast_child_watcher.hpp>

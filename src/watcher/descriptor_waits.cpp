@@ -5,7 +5,6 @@
 
 #include "platform/linux/pidfd.hpp"
 #include "platform/linux/readiness.hpp"
-#include "platform/posix/descriptor.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -29,50 +28,24 @@ std::shared_ptr<descriptor_waits> descriptor_waits::make()
     const int epoll = platform::make_epoll(ec);
     if (ec)
         throw_error(ec, "making a watcher of descriptors: epoll_create1");
-    auto made = std::make_shared<descriptor_waits>(epoll);
-    const auto weak = std::weak_ptr<descriptor_waits>(made);
-    made->attachment_ = std::make_shared<loop_attachment>(
-        epoll,
-        [weak] {
-            if (const auto it = weak.lock())
-                it->on_ready();
-        },
-        [weak](asio::io_context& loop) {
-            if (const auto it = weak.lock())
-                it->on_gone(loop);
-        });
-    return made;
-}
-
-descriptor_waits::descriptor_waits(int epoll) : epoll_(epoll) {}
-
-descriptor_waits::~descriptor_waits()
-{
-    attachment_.reset();
-    platform::close_descriptor(epoll_);
-}
-
-// But for a forked child, where a thread of the parent's may have left the mutex locked.
-error_code descriptor_waits::why_unusable() const noexcept
-{
-    return closed_ ? make_error_code(error::watcher_closed) : error_code();
+    return attached_waits::make<descriptor_waits>(epoll);
 }
 
 void descriptor_waits::add(int fd, descriptor_events wanted, wait_type::handler_type handler)
 {
     std::vector<wait_type> refused;
     error_code ec = error::forked;
-    wait_type fresh(++last_id_, std::move(handler));
-    if (attachment_->is_inherited())
+    wait_type fresh(next_id(), std::move(handler));
+    if (is_inherited())
     {
         refused.push_back(std::move(fresh));
     }
     else
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(mutex());
         ec = why_unusable();
         if (!ec)
-            attachment_->want(true, ec);
+            attachment().want(true, ec);
         if (ec)
         {
             refused.push_back(std::move(fresh));
@@ -101,9 +74,9 @@ error_code descriptor_waits::ask(int fd)
         wanted = wanted | each->second.wanted;
     error_code ec;
     if (begin == end)
-        platform::epoll_remove(epoll_, fd);
+        platform::epoll_remove(descriptor(), fd);
     else
-        platform::ask_once(epoll_, fd, wanted, ec);
+        platform::ask_once(descriptor(), fd, wanted, ec);
     return ec;
 }
 
@@ -111,7 +84,7 @@ error_code descriptor_waits::ask(int fd)
 void descriptor_waits::want()
 {
     error_code ignored;
-    attachment_->want(!waits_.empty(), ignored);
+    attachment().want(!waits_.empty(), ignored);
 }
 
 void descriptor_waits::on_ready()
@@ -120,8 +93,8 @@ void descriptor_waits::on_ready()
     std::array<platform::ready_descriptor, at_a_time> ready;
     std::vector<std::pair<wait_type, descriptor_events>> ended;
     {
-        const std::lock_guard lock(mutex_);
-        const std::size_t count = platform::take_ready(epoll_, ready.data(), ready.size());
+        const std::lock_guard lock(mutex());
+        const std::size_t count = platform::take_ready(descriptor(), ready.data(), ready.size());
         for (std::size_t i = 0; i != count; ++i)
         {
             const auto [begin, end] = waits_.equal_range(ready[i].fd);
@@ -139,14 +112,14 @@ void descriptor_waits::on_ready()
         want();
     }
     for (auto& [wait, told] : ended)
-        std::move(wait).complete(attachment_->executor(), {}, told);
+        std::move(wait).complete(attachment().executor(), {}, told);
 }
 
 void descriptor_waits::cancel(std::uint64_t id)
 {
     std::vector<wait_type> ended;
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(mutex());
         const auto found = std::find_if(waits_.begin(), waits_.end(),
             [id](const entries::value_type& each) { return each.second.wait.id() == id; });
         if (found == waits_.end())
@@ -163,14 +136,13 @@ void descriptor_waits::cancel(std::uint64_t id)
 void descriptor_waits::complete(std::vector<wait_type> waits, const error_code& ec)
 {
     for (wait_type& each : waits)
-        std::move(each).complete(attachment_->executor(), ec, descriptor_events::none);
+        std::move(each).complete(attachment().executor(), ec, descriptor_events::none);
 }
 
-// What would be completed there is destroyed, as whatever else is pending on the loop.
 void descriptor_waits::on_gone(asio::io_context& loop)
 {
     entries gone;
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex());
     for (auto each = waits_.begin(); each != waits_.end();)
     {
         const auto present = each++;
@@ -183,45 +155,15 @@ void descriptor_waits::on_gone(asio::io_context& loop)
     want();
 }
 
-void descriptor_waits::attach(asio::io_context& loop, error_code& ec)
+void descriptor_waits::end_all()
 {
-    ec = error::forked;
-    if (attachment_->is_inherited())
-        return;
-    const std::lock_guard lock(mutex_);
-    ec = why_unusable();
-    if (!ec)
-        attachment_->attach(loop, ec);
-}
-
-void descriptor_waits::detach()
-{
-    if (!attachment_->is_inherited())
-        attachment_->detach();
-}
-
-bool descriptor_waits::is_active() const
-{
-    if (attachment_->is_inherited())
-        return false;
-    const std::lock_guard lock(mutex_);
-    return !why_unusable() && attachment_->is_attached();
-}
-
-void descriptor_waits::close()
-{
-    if (attachment_->is_inherited())
-        return;
     std::vector<wait_type> ended;
     {
-        const std::lock_guard lock(mutex_);
-        if (why_unusable())
-            return;
-        closed_ = true;
+        const std::lock_guard lock(mutex());
         for (auto& each : waits_)
         {
             ended.push_back(std::move(each.second.wait));
-            platform::epoll_remove(epoll_, each.first);
+            platform::epoll_remove(descriptor(), each.first);
         }
         waits_.clear();
         want();

@@ -10,54 +10,21 @@
 namespace loops {
 inline namespace LOOPS_ABI {
 
-descriptor_watcher::descriptor_watcher() : waits_(detail::descriptor_waits::make()) {}
+descriptor_watcher::descriptor_watcher() : attached_watcher(detail::descriptor_waits::make()) {}
 
 descriptor_watcher::descriptor_watcher(asio::io_context& loop) : descriptor_watcher()
 {
     attach_loop(loop);
 }
 
-descriptor_watcher::~descriptor_watcher()
+detail::descriptor_waits& descriptor_watcher::own_waits() const noexcept
 {
-    try
-    {
-        close();
-    }
-    catch (...) // for want of memory: the handlers are destroyed uncalled
-    {}
+    return static_cast<detail::descriptor_waits&>(waits());
 }
 
 void descriptor_watcher::start_wait(int fd, descriptor_events wanted, wait_handler handler)
 {
-    waits_->add(fd, wanted, std::move(handler));
-}
-
-void descriptor_watcher::attach_loop(asio::io_context& loop)
-{
-    error_code ec;
-    attach_loop(loop, ec);
-    if (ec)
-        detail::throw_error(ec, "attaching a watcher of descriptors to a loop");
-}
-
-void descriptor_watcher::attach_loop(asio::io_context& loop, error_code& ec)
-{
-    waits_->attach(loop, ec);
-}
-
-void descriptor_watcher::attach_loop(std::nullptr_t)
-{
-    waits_->detach();
-}
-
-bool descriptor_watcher::is_active() const
-{
-    return waits_->is_active();
-}
-
-void descriptor_watcher::close()
-{
-    waits_->close();
+    own_waits().add(fd, wanted, std::move(handler));
 }
 
 } // namespace LOOPS_ABI

@@ -16,7 +16,7 @@ std::shared_ptr<file_waits> file_waits::make()
     if (ec)
         throw_error(ec, "making a watcher of files: inotify_init1; the system's limits are "
                         "fs.inotify.max_user_instances and the number of descriptors");
-    return event_waits::make<file_waits>(notices);
+    return attached_waits::make<file_waits>(notices);
 }
 
 file_waits::file_waits(int notices) : event_waits(notices), tree_(notices) {}

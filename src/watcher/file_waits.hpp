@@ -30,6 +30,8 @@ public:
 
     explicit file_waits(int notices);
 
+    const char* of_what() const noexcept override { return "files"; }
+
     void add_root(const std::filesystem::path& path, file_watch_options options, error_code& ec);
     bool remove_root(const std::filesystem::path& path);
     std::vector<std::filesystem::path> roots() const;

@@ -33,21 +33,16 @@ std::ostream& operator<<(std::ostream& to, file_changes what)
     return what == file_changes::none ? to << "none" : to;
 }
 
-file_watcher::file_watcher() : waits_(detail::file_waits::make()) {}
+file_watcher::file_watcher() : attached_watcher(detail::file_waits::make()) {}
 
 file_watcher::file_watcher(asio::io_context& loop) : file_watcher()
 {
     attach_loop(loop);
 }
 
-file_watcher::~file_watcher()
+detail::file_waits& file_watcher::own_waits() const noexcept
 {
-    try
-    {
-        close();
-    }
-    catch (...) // for want of memory: the handlers are destroyed uncalled
-    {}
+    return static_cast<detail::file_waits&>(waits());
 }
 
 void file_watcher::add(const std::filesystem::path& path, file_watch_options options)
@@ -67,50 +62,22 @@ void file_watcher::add(const std::filesystem::path& path, file_watch_options opt
 void file_watcher::add(
     const std::filesystem::path& path, file_watch_options options, error_code& ec)
 {
-    waits_->add_root(path, options, ec);
+    own_waits().add_root(path, options, ec);
 }
 
 bool file_watcher::remove(const std::filesystem::path& path)
 {
-    return waits_->remove_root(path);
+    return own_waits().remove_root(path);
 }
 
 std::vector<std::filesystem::path> file_watcher::roots() const
 {
-    return waits_->roots();
+    return own_waits().roots();
 }
 
 void file_watcher::start_wait(wait_handler handler)
 {
-    waits_->add(std::move(handler));
-}
-
-void file_watcher::attach_loop(asio::io_context& loop)
-{
-    error_code ec;
-    attach_loop(loop, ec);
-    if (ec)
-        detail::throw_error(ec, "attaching a watcher of files to a loop");
-}
-
-void file_watcher::attach_loop(asio::io_context& loop, error_code& ec)
-{
-    waits_->attach(loop, ec);
-}
-
-void file_watcher::attach_loop(std::nullptr_t)
-{
-    waits_->detach();
-}
-
-bool file_watcher::is_active() const
-{
-    return waits_->is_active();
-}
-
-void file_watcher::close()
-{
-    waits_->close();
+    own_waits().add(std::move(handler));
 }
 
 } // namespace LOOPS_ABI

@@ -5,6 +5,7 @@
 
 #include "platform/linux/child.hpp"
 #include "platform/linux/pidfd.hpp"
+#include "platform/posix/descriptor.hpp"
 #include "platform/pressure.hpp"
 #include "platform/process_usage.hpp"
 
@@ -72,7 +73,7 @@ std::shared_ptr<process_waits> process_waits::make(const process_watch_options& 
     const int epoll = platform::make_epoll(ec);
     if (ec)
         throw_error(ec, "making a watcher of processes: epoll_create1");
-    return event_waits::make<process_waits>(epoll, options);
+    return attached_waits::make<process_waits>(epoll, options);
 }
 
 process_waits::process_waits(int epoll, const process_watch_options& options)

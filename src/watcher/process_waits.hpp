@@ -35,6 +35,8 @@ public:
     process_waits(int epoll, const process_watch_options& options);
     ~process_waits() override;
 
+    const char* of_what() const noexcept override { return "processes"; }
+
     // The pidfd becomes this object's, whatever comes of it.
     void add_process(pid_type pid, int pidfd, const process_limits& limits, error_code& ec);
     bool remove_process(pid_type pid);

@@ -40,7 +40,7 @@ std::ostream& operator<<(std::ostream& to, process_event::kind what)
 }
 
 process_watcher::process_watcher(process_watch_options options)
-    : waits_(detail::process_waits::make(options))
+    : attached_watcher(detail::process_waits::make(options))
 {}
 
 process_watcher::process_watcher(asio::io_context& loop, process_watch_options options)
@@ -49,14 +49,9 @@ process_watcher::process_watcher(asio::io_context& loop, process_watch_options o
     attach_loop(loop);
 }
 
-process_watcher::~process_watcher()
+detail::process_waits& process_watcher::own_waits() const noexcept
 {
-    try
-    {
-        close();
-    }
-    catch (...) // for want of memory: the handlers are destroyed uncalled
-    {}
+    return static_cast<detail::process_waits&>(waits());
 }
 
 void process_watcher::add(pid_type pid, const process_limits& limits)
@@ -73,7 +68,7 @@ void process_watcher::add(pid_type pid, const process_limits& limits, error_code
     if (platform::is_no_process(ec))
         ec = make_error_code(boost::system::errc::no_such_process);
     if (!ec)
-        waits_->add_process(pid, pidfd, limits, ec);
+        own_waits().add_process(pid, pidfd, limits, ec);
 }
 
 void process_watcher::add_pidfd(int pidfd, const process_limits& limits)
@@ -89,17 +84,17 @@ void process_watcher::add_pidfd(int pidfd, const process_limits& limits, error_c
     const pid_type pid = platform::pid_of(pidfd, ec);
     const int copy = ec ? -1 : platform::copy_descriptor(pidfd, ec);
     if (!ec)
-        waits_->add_process(pid, copy, limits, ec);
+        own_waits().add_process(pid, copy, limits, ec);
 }
 
 bool process_watcher::remove(pid_type pid)
 {
-    return waits_->remove_process(pid);
+    return own_waits().remove_process(pid);
 }
 
 std::vector<pid_type> process_watcher::processes() const
 {
-    return waits_->processes();
+    return own_waits().processes();
 }
 
 process_sample process_watcher::sample(pid_type pid)
@@ -113,45 +108,17 @@ process_sample process_watcher::sample(pid_type pid)
 
 process_sample process_watcher::sample(pid_type pid, error_code& ec)
 {
-    return waits_->sample(pid, ec);
+    return own_waits().sample(pid, ec);
 }
 
 error_code process_watcher::pressure_error() const
 {
-    return waits_->pressure_error();
+    return own_waits().pressure_error();
 }
 
 void process_watcher::start_wait(wait_handler handler)
 {
-    waits_->add(std::move(handler));
-}
-
-void process_watcher::attach_loop(asio::io_context& loop)
-{
-    error_code ec;
-    attach_loop(loop, ec);
-    if (ec)
-        detail::throw_error(ec, "attaching a watcher of processes to a loop");
-}
-
-void process_watcher::attach_loop(asio::io_context& loop, error_code& ec)
-{
-    waits_->attach(loop, ec);
-}
-
-void process_watcher::attach_loop(std::nullptr_t)
-{
-    waits_->detach();
-}
-
-bool process_watcher::is_active() const
-{
-    return waits_->is_active();
-}
-
-void process_watcher::close()
-{
-    waits_->close();
+    own_waits().add(std::move(handler));
 }
 
 } // namespace LOOPS_ABI

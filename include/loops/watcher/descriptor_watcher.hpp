@@ -6,6 +6,7 @@
 
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/watcher/attached_watcher.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/async_result.hpp>
@@ -59,11 +60,10 @@ constexpr descriptor_events operator&(descriptor_events a, descriptor_events b) 
 /// noticed; and nothing is lost, for a wait asks what is, not what has happened.
 ///
 /// @par Fork
-/// In a forked child a watcher of the parent refuses work with `error::forked`, and what was pending
-/// completes nowhere.
+/// As the base class has it.
 ///
 /// @par Thread safety
-/// All members but the destructor may be called concurrently.
+/// As the base class has it.
 ///
 /// @par Example
 /// @code
@@ -74,7 +74,7 @@ constexpr descriptor_events operator&(descriptor_events a, descriptor_events b) 
 ///             std::cout << "there is something to read\n";
 ///     });
 /// @endcode
-class LOOPS_DECL descriptor_watcher
+class LOOPS_DECL descriptor_watcher : public attached_watcher
 {
 public:
     /// Makes a watcher that is not attached.
@@ -84,12 +84,6 @@ public:
     /// Makes a watcher, and attaches it.
     /// @throws As above, and as attach_loop().
     explicit descriptor_watcher(asio::io_context& loop);
-
-    descriptor_watcher(const descriptor_watcher&) = delete;
-    descriptor_watcher& operator=(const descriptor_watcher&) = delete;
-
-    /// Closes.
-    ~descriptor_watcher();
 
     /// Waits until a descriptor is ready for one of those things. Any number of waits for one descriptor may be under
     /// way.
@@ -115,29 +109,12 @@ public:
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, descriptor_events)) CompletionToken>
     auto async_wait(int fd, descriptor_events wanted, CompletionToken&& token);
 
-    /// Has a loop do the work from now on; what is pending moves there.
-    /// @throws system_error with `error::watcher_closed`, `error::forked` or `error::loop_closed`, or where the system
-    /// refuses a descriptor: it is attached to what it was then.
-    void attach_loop(asio::io_context& loop);
-
-    /// The same, with the error in `ec`.
-    void attach_loop(asio::io_context& loop, error_code& ec);
-
-    /// Detaches it: what is pending is kept until it is attached again.
-    void attach_loop(std::nullptr_t);
-
-    /// Whether a wait that is started now will be delivered: the watcher is open, and attached to a loop that lives.
-    bool is_active() const;
-
-    /// Closes the watcher: what is pending completes with `operation_aborted`. Twice is nothing.
-    void close();
-
 private:
     using wait_handler = asio::any_completion_handler<void(error_code, descriptor_events)>;
 
     void start_wait(int fd, descriptor_events wanted, wait_handler handler);
 
-    const std::shared_ptr<detail::descriptor_waits> waits_;
+    detail::descriptor_waits& own_waits() const noexcept;
 };
 
 } // namespace LOOPS_ABI

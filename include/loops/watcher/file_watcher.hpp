@@ -6,6 +6,7 @@
 
 #include <loops/config.hpp>
 #include <loops/error.hpp>
+#include <loops/watcher/attached_watcher.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/async_result.hpp>
@@ -113,11 +114,10 @@ struct file_watch_options
 /// `fs.inotify.max_user_watches` for each directory.
 ///
 /// @par Fork
-/// In a forked child a watcher of the parent refuses work with `error::forked`, and what was pending
-/// completes nowhere.
+/// As the base class has it.
 ///
 /// @par Thread safety
-/// All members but the destructor may be called concurrently.
+/// As the base class has it.
 ///
 /// @par Example
 /// @code
@@ -130,7 +130,7 @@ struct file_watch_options
 ///         std::cout << event.path << ": " << event.what << '\n';
 /// });
 /// @endcode
-class LOOPS_DECL file_watcher
+class LOOPS_DECL file_watcher : public attached_watcher
 {
 public:
     /// Makes a watcher that is not attached, and watches nothing yet.
@@ -141,12 +141,6 @@ public:
     /// Makes a watcher, and attaches it.
     /// @throws As above, and as attach_loop().
     explicit file_watcher(asio::io_context& loop);
-
-    file_watcher(const file_watcher&) = delete;
-    file_watcher& operator=(const file_watcher&) = delete;
-
-    /// Closes.
-    ~file_watcher();
 
     /// Watches a path from now on; it is a root then. Watched already: the options are replaced.
     ///
@@ -189,29 +183,12 @@ public:
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, file_event)) CompletionToken>
     auto async_wait(CompletionToken&& token);
 
-    /// Has a loop do the work from now on; what is pending moves there.
-    /// @throws system_error with `error::watcher_closed`, `error::forked` or `error::loop_closed`, or where the system
-    /// refuses a descriptor: it is attached to what it was then.
-    void attach_loop(asio::io_context& loop);
-
-    /// The same, with the error in `ec`.
-    void attach_loop(asio::io_context& loop, error_code& ec);
-
-    /// Detaches it: waits and events are kept until it is attached again.
-    void attach_loop(std::nullptr_t);
-
-    /// Whether a wait that is started now will be delivered: the watcher is open, and attached to a loop that lives.
-    bool is_active() const;
-
-    /// Closes the watcher: what is pending completes with `operation_aborted`. Twice is nothing.
-    void close();
-
 private:
     using wait_handler = asio::any_completion_handler<void(error_code, file_event)>;
 
     void start_wait(wait_handler handler);
 
-    const std::shared_ptr<detail::file_waits> waits_;
+    detail::file_waits& own_waits() const noexcept;
 };
 
 } // namespace LOOPS_ABI
