@@ -69,6 +69,7 @@ started_process launch(const launch_request& what, error_code& ec)
     plan.environment = what.environment;
     plan.setup = what.setup;
     plan.context = what.context;
+    plan.setup_highest = what.highest_descriptor;
     const platform::spawned it = platform::spawn(plan, ec);
     return {it.pid, it.pidfd};
 }

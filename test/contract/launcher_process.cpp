@@ -10,10 +10,12 @@
 #include "support/child_processes.hpp"
 #include "support/faults.hpp"
 
+#include <boost/asio/connect_pipe.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/readable_pipe.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <boost/asio/writable_pipe.hpp>
 #include <boost/process/v2/environment.hpp>
 #include <boost/process/v2/impl/environment.ipp> // which 1.81's environment.hpp forgets
 #include <boost/process/v2/start_dir.hpp>
@@ -121,6 +123,47 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(initializers_of_boost_process, Way, ways)
     ::close(extra.fd);
     BOOST_TEST(extra.ended == 1);
     output.close();
+}
+
+// A large table is shared with the child at first where it is known what the child needs of it.
+BOOST_AUTO_TEST_CASE_TEMPLATE(with_many_descriptors, Way, ways)
+{
+    asio::io_context loop;
+    const asio::readable_pipe reactor(loop);
+    {
+        asio::readable_pipe warm(loop); // Asio's own descriptors
+    }
+    const child_ledger ledger;
+    const Way way;
+    asio::readable_pipe from_low(loop);
+    asio::writable_pipe low(loop);
+    asio::connect_pipe(from_low, low);
+    std::vector<int> many;
+    for (int i = 0; i < 500; ++i)
+        many.push_back(::open("/dev/null", O_RDONLY));
+    loops::launcher launch;
+    const auto start = [&](auto&&... initializers) {
+        const int code = launch(loop, helper(), std::vector<std::string>{"0"},
+            std::forward<decltype(initializers)>(initializers)...)
+                             .wait();
+        BOOST_TEST(code == 0);
+        for (const int each : many)
+            BOOST_TEST(::fcntl(each, F_GETFD) == 0);
+    };
+    start(v2::process_stdio{nullptr, nullptr, nullptr});
+
+    start(v2::process_stdio{{}, low, {}}, v2::process_start_dir("/"));
+    low.close();
+    const std::string below = read_all(from_low);
+    BOOST_TEST(says(below, "descriptors=0 1 2"), below);
+    BOOST_TEST(says(below, "directory=/"), below);
+
+    asio::readable_pipe from_high(loop);
+    start(v2::process_stdio{nullptr, from_high, nullptr}, bound{40, many.back()});
+    const std::string above = read_all(from_high);
+    BOOST_TEST(says(above, "descriptors=0 1 2 40"), above);
+    for (const int each : many)
+        ::close(each);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(waited_for_by_a_watcher, Way, ways)

@@ -23,6 +23,8 @@ struct launch_request
     // Gives an errno. What it leaves open the program has.
     int (*setup)(void* context);
     void* context;
+    // Of this process's, of those that setup uses or leaves open.
+    int highest_descriptor;
 };
 
 LOOPS_DECL started_process launch(const launch_request& what, error_code& ec);

@@ -12,10 +12,14 @@
 #include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/is_executor.hpp>
+#include <boost/process/v2/posix/bind_fd.hpp>
 #include <boost/process/v2/posix/default_launcher.hpp>
 #include <boost/process/v2/process.hpp>
+#include <boost/process/v2/start_dir.hpp>
+#include <boost/process/v2/stdio.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -23,6 +27,39 @@
 
 namespace loops {
 inline namespace LOOPS_ABI {
+namespace detail {
+
+template <class Initializer, class = void>
+struct acts_in_child : std::false_type
+{};
+template <class Initializer>
+struct acts_in_child<Initializer, std::void_t<decltype(std::declval<Initializer&>().on_exec_setup(
+                                      std::declval<boost::process::v2::posix::default_launcher&>(),
+                                      std::declval<const boost::process::v2::filesystem::path&>(),
+                                      std::declval<const char* const*&>()))>> : std::true_type
+{};
+
+// The highest of this process's descriptors that an initializer uses in the child, where that is known.
+template <class Initializer>
+int highest_descriptor(const Initializer&)
+{
+    return acts_in_child<Initializer>::value ? std::numeric_limits<int>::max() : -1;
+}
+inline int highest_descriptor(const boost::process::v2::process_stdio& it)
+{
+    return std::max({it.in.fd, it.out.fd, it.err.fd});
+}
+inline int highest_descriptor(const boost::process::v2::posix::bind_fd& it)
+{
+    return it.fd;
+}
+inline int highest_descriptor(const boost::process::v2::process_start_dir&)
+{
+    return -1;
+}
+
+} // namespace detail
+
 /// Starts processes for Boost.Process v2 as start_process() does: at a cost that does not grow with the memory
 /// of this process, and without Asio's `notify_fork`.
 ///
@@ -33,6 +70,10 @@ inline namespace LOOPS_ABI {
 ///
 /// The started process's signals are at their defaults, and none is blocked. No descriptor is open there but the
 /// standard ones and what initializers have put into `fd_whitelist`. Where the start fails there is no zombie.
+///
+/// With many open descriptors the kernel's copy of their table costs most of a start. It is not copied above the
+/// highest one that the child needs, which is known of Boost.Process's own initializers; with one of yours
+/// that has `on_exec_setup` it is copied whole.
 ///
 /// @code
 /// loops::launcher launch;
@@ -77,6 +118,8 @@ public:
             return process(std::move(executor));
         }
         std::sort(fd_whitelist.begin(), fd_whitelist.end());
+        const int highest = std::max({fd_whitelist.empty() ? -1 : fd_whitelist.back(),
+            detail::highest_descriptor(initializers)...});
         auto in_child = [&]() -> int {
             const error_code failed =
                 hooks::on_exec_setup(*this, executable, argv, initializers...);
@@ -87,7 +130,7 @@ public:
         using function = decltype(in_child);
         const auto call = [](void* it) -> int { return (*static_cast<function*>(it))(); };
         started_process started =
-            detail::launch({executable.c_str(), argv, env, call, &in_child}, ec);
+            detail::launch({executable.c_str(), argv, env, call, &in_child, highest}, ec);
         fd_whitelist = {0, 1, 2};
         pid = ec ? -1 : started.id();
         if (ec)

@@ -106,6 +106,7 @@ LOOPS_BARE unsigned close_before(unsigned next, int number) noexcept
 LOOPS_BARE int highest(const spawn_plan& plan) noexcept
 {
     int most = plan.cgroup > 2 ? plan.cgroup : 2;
+    most = plan.setup_highest > most ? plan.setup_highest : most;
     for (std::size_t i = 0; i < plan.descriptor_count; ++i)
     {
         const planned_descriptor& each = plan.descriptors[i];
@@ -344,8 +345,9 @@ error_code result_of(const child_part& child, spawned& it) noexcept
 // False where such a clone is refused as a rule; a shortage is told.
 bool spawn_in_our_memory(spawn_plan& plan, spawned& it, error_code& ec) noexcept
 {
-    // What a callback needs of the parent's descriptors is not known here.
-    const bool shares_table = plan.setup == nullptr && last_pidfd.load() >= many_descriptors;
+    // What is below the highest that the child needs it takes a copy of, shared or not.
+    const int last = last_pidfd.load();
+    const bool shares_table = last >= many_descriptors && highest(plan) < last;
     child_part child{&plan, ::getpid(), shares_table, {}, 0};
     run_child(child, CLONE_VM | (shares_table ? CLONE_FILES : 0), "clone", it);
     ec = result_of(child, it);

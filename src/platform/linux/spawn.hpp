@@ -66,9 +66,10 @@ struct spawn_plan
     /// An open `cgroup.procs`, to be written to; below 0: the parent's cgroup.
     int cgroup = -1;
     /// Called in the child instead of what `descriptors` tells, with `context`; gives an errno. It must not
-    /// allocate.
+    /// allocate, and of the parent's descriptors it uses and leaves open none above `setup_highest`.
     int (*setup)(void* context) = nullptr;
     void* context = nullptr;
+    int setup_highest = -1;
 };
 
 struct spawned
