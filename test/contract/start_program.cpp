@@ -264,8 +264,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(descriptors_that_change_places, Way, ways)
     const Way way;
     pipe_ends first;
     pipe_ends second;
-    command what("/bin/sh", {"-c", "echo first >&" + std::to_string(second.write_end()) +
-                                       "; echo second >&" + std::to_string(first.write_end())});
+    // Debian's sh reads one digit only.
+    command what("/bin/bash", {"-c", "echo first >&" + std::to_string(second.write_end()) +
+                                         "; echo second >&" + std::to_string(first.write_end())});
     what.descriptors[second.write_end()] = first.write_end();
     what.descriptors[first.write_end()] = second.write_end();
     const auto process = loops::start_process(what);
