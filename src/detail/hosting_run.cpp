@@ -151,6 +151,8 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
         if (const auto its = each->guest->prepare())
             most = std::min(most.value_or(*its), *its);
     }
+    if (most && most->count() <= 0) // its turn comes again, with no sleep to prepare
+        return one;
     arm();
     std::optional<loop_clock::time_point> until = deadline;
     if (most)
