@@ -472,6 +472,26 @@ BOOST_AUTO_TEST_CASE(glib_runs_a_loop)
         boost::test_tools::per_element());
 }
 
+// A loop without work is stopped when its host goes; the next one runs it all the same.
+BOOST_AUTO_TEST_CASE(one_host_after_the_other)
+{
+    const child_ledger ledger;
+    asio::io_context loop;
+    int ran = 0;
+    for (int round = 0; round != 3; ++round)
+    {
+        const loops::glib_host host(loop);
+        GMainLoop* const main = g_main_loop_new(nullptr, FALSE);
+        asio::post(loop, [&] {
+            ++ran;
+            g_main_loop_quit(main);
+        });
+        g_main_loop_run(main);
+        g_main_loop_unref(main);
+    }
+    BOOST_TEST(ran == 3);
+}
+
 BOOST_AUTO_TEST_CASE(glib_runs_a_loop_under_load)
 {
     asio::io_context loop;

@@ -62,7 +62,7 @@ private:
 /// as well, on that thread.
 ///
 /// It takes the place of the context's poll function (`g_main_context_set_poll_func()`), and puts the former one back. Inside of the
-/// loop's handlers `get_event_loop()` gives the loop. An exception that leaves a handler cannot pass GLib: it ends the program, but
+/// loop's handlers `get_event_loop()` gives the loop. A loop that is stopped is restarted first. An exception that leaves a handler cannot pass GLib: it ends the program, but
 /// for an event_loop with an exception handler.
 ///
 /// A handler must not iterate the context, as by a nested main loop or a modal dialog: a callback of GLib's may, as one that the handler

@@ -92,6 +92,7 @@ void glib_host::impl::begin(const std::shared_ptr<impl>& self)
         all().push_back(self);
         former = g_main_context_get_poll_func(context.get());
     }
+    loop.restart(); // it may have been run before, and have run out of work then
     g_main_context_set_poll_func(context.get(), &poll_function);
     g_main_context_wakeup(context.get()); // who polls already does so anew
 }
