@@ -355,6 +355,7 @@ void compare(std::size_t rounds, by how, const char* name)
         measure::print_heading("", name, "wall time");
         for (const measure::result& result : measure::interleave(rounds, set))
             measure::print("", result);
+        std::printf("\n");
     }
     g_main_loop_unref(main);
     uv_run(&uv, UV_RUN_DEFAULT);
