@@ -5,6 +5,7 @@
 #include <loops/process/start.hpp>
 #include <loops/watcher/pidfd_child_watcher.hpp>
 
+#include "../children/subject.hpp"
 #include "starters.hpp"
 
 #include <boost/asio/bind_executor.hpp>
@@ -44,18 +45,30 @@ private:
 class watching_starter : public starter
 {
 public:
-    explicit watching_starter(const std::string& program) : command_(program) {}
+    // Those that are there before end with the thread that starts them.
+    explicit watching_starter(const std::string& program, std::size_t others = 0)
+        : command_(program)
+    {
+        const loops::command other(children::beside("child_helper"), {"pause"});
+        for (std::size_t i = 0; i < others; ++i)
+            watch(other);
+    }
 
     void start_and_wait() override
     {
-        watcher_.async_wait(loops::start_process(command_),
-            asio::bind_executor(
-                loop_.get_executor(), [](loops::error_code, const loops::child_exit&) {}));
+        watch(command_);
         loop_.restart();
         loop_.run();
     }
 
 private:
+    void watch(const loops::command& what)
+    {
+        watcher_.async_wait(loops::start_process(what),
+            asio::bind_executor(loop_.get_executor(),
+                [this](loops::error_code, const loops::child_exit&) { loop_.stop(); }));
+    }
+
     const loops::command command_;
     asio::io_context loop_;
     loops::pidfd_child_watcher watcher_;
@@ -90,6 +103,14 @@ void add_loops(std::vector<kind>& all)
     all.push_back(kind_of<loops_starter>("Loops, and waitid"));
     all.push_back(kind_of<watching_starter>("Loops, and a watcher"));
     all.push_back(kind_of<launcher_starter>("Loops' launcher"));
+}
+
+kind beside_children(std::size_t count)
+{
+    return {"Loops, " + std::to_string(count) + " children",
+        [count](const std::string& program) -> std::unique_ptr<starter> {
+            return std::make_unique<watching_starter>(program, count);
+        }};
 }
 
 } // namespace starts

@@ -3,7 +3,8 @@
 
 // What it takes to start a program and to wait for its end, by Loops and by others: microseconds, one after
 // the other, and the ratio to the fewest system calls that do it. The program does nothing but end. Then
-// the same in a process that holds much memory, or many open descriptors.
+// the same in a process that holds 10 MiB, or much memory, or many open descriptors; and for Loops in one
+// that watches many children.
 //
 // usage: program_starts [rounds, 25 unless given] [MiB of memory, 1024] [descriptors, 5000]
 
@@ -103,11 +104,38 @@ private:
     int from_ = -1;
 };
 
-void measure_all(std::size_t rounds, const std::string& heading)
+constexpr std::size_t watched_children = 5000;
+
+// As much as a server has at least.
+constexpr std::size_t server_mebibytes = 10;
+
+// Memory that this process, and each that it forks, has resident.
+class memory
+{
+public:
+    explicit memory(std::size_t size)
+        : size_(size),
+          begin_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+    {
+        if (begin_ == MAP_FAILED)
+            throw std::runtime_error("there is not so much memory");
+        std::memset(begin_, 1, size);
+    }
+    memory(const memory&) = delete;
+    memory& operator=(const memory&) = delete;
+    ~memory() { ::munmap(begin_, size_); }
+
+private:
+    const std::size_t size_;
+    void* const begin_;
+};
+
+void measure_all(std::size_t rounds, const std::string& heading,
+    const std::vector<starts::kind>& kinds = starts::kinds())
 {
     std::vector<std::unique_ptr<player>> all;
     std::vector<measure::rival> rivals;
-    for (const starts::kind& each : starts::kinds())
+    for (const starts::kind& each : kinds)
     {
         all.push_back(std::make_unique<player>(each));
         rivals.push_back({each.name, [it = all.back().get()] { return it->once(); }});
@@ -151,14 +179,11 @@ try
     measure::raise_file_limit();
     measure_all(rounds, "a small process");
 
-    const std::size_t size = mebibytes << 20;
-    void* const memory =
-        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        throw std::runtime_error("there is not so much memory");
-    std::memset(memory, 1, size);
-    measure_all(rounds, std::to_string(mebibytes) + " MiB resident");
-    ::munmap(memory, size);
+    for (const std::size_t each : {server_mebibytes, mebibytes})
+    {
+        const memory held(each << 20);
+        measure_all(rounds, std::to_string(each) + " MiB resident");
+    }
 
     std::vector<int> open;
     while (open.size() < descriptors)
@@ -168,6 +193,12 @@ try
             throw std::runtime_error("there are not so many descriptors");
     }
     measure_all(rounds, std::to_string(descriptors) + " descriptors");
+    for (const int each : open)
+        ::close(each);
+
+    measure_all(rounds, "children that are watched",
+        {starts::kinds().front(), starts::beside_children(10),
+            starts::beside_children(watched_children)});
     return 0;
 }
 catch (const std::exception& e)

@@ -4,6 +4,7 @@
 #ifndef LOOPS_BENCH_STARTERS_HPP
 #define LOOPS_BENCH_STARTERS_HPP
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,9 @@ struct kind
 
 /// All that this build holds; the first is the floor.
 std::vector<kind> kinds();
+
+/// Starts and waits by a watcher that waits for as many children more meanwhile.
+kind beside_children(std::size_t count);
 
 void add_raw(std::vector<kind>& all);
 void add_loops(std::vector<kind>& all);
