@@ -2,7 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 // What most of the library's sources include, compiled once for all of them: see Jamroot. It saves
-// typing to no source, since not every compiler gets it.
+// typing to no source, since not every build has it.
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
