@@ -69,7 +69,7 @@ struct wait_traits<loops::loop_clock>
 namespace loops {
 inline namespace LOOPS_ABI {
 
-/// A timer of Asio's by @ref loop_clock: as `asio::steady_timer`, but for the clock.
+/// A timer of Asio's by loop_clock; as `asio::steady_timer`, but for the clock.
 using loop_timer = asio::basic_waitable_timer<loop_clock>;
 
 } // namespace LOOPS_ABI
