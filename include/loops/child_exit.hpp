@@ -17,13 +17,19 @@ inline namespace LOOPS_ABI {
 /// What a process used while it lived, with its own children that it waited for. POSIX's `rusage`.
 struct resource_usage
 {
+    /// CPU time in the program.
     std::chrono::microseconds user{};
+    /// CPU time in the kernel.
     std::chrono::microseconds system{};
     /// The largest resident set, in KiB.
     std::int64_t max_resident_kib = 0;
+    /// Page faults without a read from a disk.
     std::int64_t minor_faults = 0;
+    /// Page faults with one.
     std::int64_t major_faults = 0;
+    /// How often it gave its CPU up, to wait for something.
     std::int64_t voluntary_switches = 0;
+    /// How often its CPU was taken from it.
     std::int64_t involuntary_switches = 0;
 };
 

@@ -16,6 +16,8 @@
 #error "Loops needs Boost 1.81 or newer: cancellation and any_completion_handler come from there"
 #endif
 
+/// @cond
+
 // The reactor that Asio was compiled with, and Boost's version, shape every object that a program
 // and the library share. They stand in the name of the inline namespace, so that a mismatch is an
 // undefined reference at link time, where it would otherwise be a crash.
@@ -45,7 +47,10 @@
 // Types whose identity must hold across shared objects: exceptions and error categories.
 #define LOOPS_VISIBLE BOOST_SYMBOL_VISIBLE
 
+/// @endcond
+
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
+/// Defined where the compiler has coroutines, and with them all that takes an `asio::awaitable`.
 #define LOOPS_HAS_COROUTINES 1
 #endif
 

@@ -256,10 +256,12 @@ public:
     /// @par Thread safety
     /// Safe.
     void set_debug(bool on) noexcept;
+    /// Whether debug mode is on.
     bool get_debug() const noexcept;
 
     /// From which time on a handler counts as slow; 100 ms at first, as in asyncio.
     void set_slow_callback_duration(std::chrono::nanoseconds time) noexcept;
+    /// What set_slow_callback_duration() has set.
     std::chrono::nanoseconds slow_callback_duration() const noexcept;
 
 private:

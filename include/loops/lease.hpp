@@ -37,7 +37,9 @@ public:
     /// @throws system_error with `error::loop_closed`, or `invalid_argument` for the weight.
     explicit lease(asio::io_context& loop, std::int64_t weight = 1);
 
+    /// Takes the other's lease, which holds none then.
     lease(lease&& other) noexcept;
+    /// The same; what this one held is released.
     lease& operator=(lease&& other) noexcept;
 
     /// Releases.

@@ -89,8 +89,11 @@ template <class Protocol = asio::ip::tcp, class MakeExecutor = on_loop>
 class listening_group
 {
 public:
+    /// Where it listens.
     using endpoint_type = typename Protocol::endpoint;
+    /// What accepts on each loop.
     using acceptor_type = placing_acceptor<Protocol, MakeExecutor>;
+    /// What a connection is.
     using socket_type = typename acceptor_type::socket_type;
 
     /// Opens the sockets: all of them, or none. Starts the pool.
@@ -100,6 +103,7 @@ public:
     listening_group(pool_policy& pool, const endpoint_type& at,
         const listening_options& options = {}, MakeExecutor make_executor = {});
 
+    /// Takes the other's sockets; the other may only be destroyed.
     listening_group(listening_group&&) noexcept = default;
     listening_group& operator=(listening_group&&) = delete;
 

@@ -25,11 +25,16 @@ inline namespace LOOPS_ABI {
 class LOOPS_DECL loop_clock
 {
 public:
+    /// What a standard clock has: as `steady_clock`'s.
     using duration = std::chrono::steady_clock::duration;
+    /// As `steady_clock`'s.
     using rep = duration::rep;
+    /// As `steady_clock`'s.
     using period = duration::period;
+    /// The very type of `steady_clock`.
     using time_point = std::chrono::steady_clock::time_point;
 
+    /// Virtual time never goes back either.
     static constexpr bool is_steady = true;
 
     /// The time: in every thread of the process the same.
@@ -69,7 +74,7 @@ struct wait_traits<loops::loop_clock>
 namespace loops {
 inline namespace LOOPS_ABI {
 
-/// A timer of Asio's by loop_clock; as `asio::steady_timer`, but for the clock.
+/// A timer of Asio's by loop_clock, as `asio::steady_timer`, but for the clock.
 using loop_timer = asio::basic_waitable_timer<loop_clock>;
 
 } // namespace LOOPS_ABI

@@ -68,7 +68,9 @@ public:
             detail::find_local(loop, key_, [&]() -> std::shared_ptr<void> { return make_(loop); }));
     }
 
+    /// As get().
     T& operator*() const { return get(); }
+    /// As get().
     T* operator->() const { return &get(); }
 
 private:

@@ -31,17 +31,19 @@ struct LOOPS_DECL loop_stats
     /// The handlers that such runs have executed.
     std::uint64_t handlers = 0;
 
-    /// How long the loop took to answer when it was last asked, and the longest since the counters were
-    /// turned on. Asked ten times a second, or as a watch asks; see loop_watch.
+    /// How long the loop took to answer when it was last asked: ten times a second, or as a watch asks; see
+    /// loop_watch.
     std::chrono::nanoseconds lag{};
+    /// The longest time that an answer has taken since the counters were turned on.
     std::chrono::nanoseconds highest_lag{};
 
-    /// Of the present moment, whether or not counters are on: the weights of the leases, the
-    /// spawned tasks that have not ended, the waits for children that this loop watches for, and the
-    /// threads inside of runs through Loops.
+    /// Of the present moment, whether or not counters are on, as what follows: the weights of the leases.
     std::int64_t leases = 0;
+    /// The spawned tasks that have not ended.
     std::int64_t tasks = 0;
+    /// The waits for children that this loop watches for.
     std::int64_t waits = 0;
+    /// The threads inside of runs through Loops.
     std::int64_t threads = 0;
 
     /// The part of the time that the loop's thread was on a CPU, and not to spin: 0 for an idle loop, 1

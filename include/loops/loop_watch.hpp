@@ -45,16 +45,17 @@ struct LOOPS_DECL loop_report
     /// A thread that is inside of a run of the loop.
     struct thread
     {
-        /// The system's number and name of it.
+        /// The system's number of it.
         pid_type id = 0;
+        /// The system's name of it.
         std::string name;
         /// What holds this one up.
         loop_blockage cause = loop_blockage::busy_handler;
         /// The system call that it sleeps in; empty where it does not sleep.
         std::string system_call;
-        /// Of the time for which it was looked at, 0 to 1: what it spent on a CPU, and, as far as the
-        /// kernel tells, what it waited for one.
+        /// Of the time for which it was looked at, 0 to 1: what it spent on a CPU.
         double on_cpu = 0;
+        /// The same: what it waited for a CPU, as far as the kernel tells.
         double waiting = 0;
         /// Its stack, the innermost frame first: `function (library.so+0x1234)`.
         std::vector<std::string> stack;

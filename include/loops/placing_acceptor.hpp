@@ -32,6 +32,7 @@ inline namespace LOOPS_ABI {
 /// Makes the executor of a connection: that of its loop, for loops that one thread runs.
 struct on_loop
 {
+    /// The loop's own executor.
     asio::io_context::executor_type operator()(asio::io_context& loop) const
     {
         return loop.get_executor();
@@ -41,6 +42,7 @@ struct on_loop
 /// Makes the executor of a connection: a strand of its loop, for loops that several threads run.
 struct on_strand
 {
+    /// A new strand.
     asio::strand<asio::io_context::executor_type> operator()(asio::io_context& loop) const
     {
         return asio::make_strand(loop);
@@ -128,10 +130,15 @@ template <class Protocol, class MakeExecutor = on_loop>
 class placing_acceptor
 {
 public:
+    /// `tcp`, for example.
     using protocol_type = Protocol;
+    /// Where it listens.
     using endpoint_type = typename Protocol::endpoint;
+    /// What its constructors take.
     using options_type = placing_options<Protocol>;
+    /// That of the loop that accepts.
     using executor_type = asio::io_context::executor_type;
+    /// What a connection is: its executor is what `MakeExecutor` makes.
     using socket_type = asio::basic_stream_socket<Protocol,
         std::decay_t<std::invoke_result_t<const MakeExecutor&, asio::io_context&>>>;
 
@@ -154,6 +161,7 @@ public:
     explicit placing_acceptor(asio::basic_socket_acceptor<Protocol, Executor>&& listening,
         options_type options = {}, MakeExecutor make_executor = {});
 
+    /// Takes the other's socket; the other may only be destroyed.
     placing_acceptor(placing_acceptor&&) noexcept = default;
     placing_acceptor& operator=(placing_acceptor&&) = delete;
 

@@ -71,6 +71,7 @@ struct drain_report
     /// How one loop ended.
     struct loop
     {
+        /// The loop's name.
         std::string name;
         /// Whether work was left on it when the deadline came.
         bool busy = false;

@@ -77,6 +77,7 @@ public:
         return a.level_ == b.level_ && a.of_loop_ == b.of_loop_;
     }
 
+    /// Whether they differ in loop or priority.
     friend bool operator!=(
         const basic_priority_executor& a, const basic_priority_executor& b) noexcept
     {

@@ -57,8 +57,10 @@ public:
     explicit task(std::shared_ptr<detail::startable> what) noexcept : what_(std::move(what)) {}
     /// @endcond
 
+    /// Takes the other's task; the other may only be assigned to or destroyed.
     task(task&&) noexcept = default;
 
+    /// The same; a task that this one had is refused with `operation_aborted`.
     task& operator=(task&& other) noexcept
     {
         task old(std::move(*this));

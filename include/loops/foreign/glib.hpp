@@ -50,6 +50,7 @@ public:
     glib_guest& operator=(const glib_guest&) = delete;
     ~glib_guest();
 
+    /// The context that it was made for.
     GMainContext* context() const noexcept;
 
 private:
@@ -85,6 +86,7 @@ public:
     glib_host& operator=(const glib_host&) = delete;
     ~glib_host();
 
+    /// The context that it was made for.
     GMainContext* context() const noexcept;
 
 private:

@@ -51,6 +51,7 @@ public:
     uv_guest& operator=(const uv_guest&) = delete;
     ~uv_guest();
 
+    /// The loop of libuv.
     uv_loop_t* native_loop() const noexcept;
 
 private:

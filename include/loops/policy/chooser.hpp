@@ -144,8 +144,10 @@ private:
 /// Constant. All threads that select write to one counter.
 struct LOOPS_DECL round_robin_t
 {
+    /// Makes the chooser.
     operator chooser() const;
 };
+/// See round_robin_t.
 inline constexpr round_robin_t round_robin{};
 
 /// Looks at all loops and takes the one with the least load, equal ones in turn. Load is counted
@@ -156,8 +158,10 @@ inline constexpr round_robin_t round_robin{};
 /// moment all take the same loop; two_choices does neither.
 struct LOOPS_DECL least_loaded_t
 {
+    /// Makes the chooser.
     operator chooser() const;
 };
+/// See least_loaded_t.
 inline constexpr least_loaded_t least_loaded{};
 
 /// Takes the less loaded of two loops picked at random.
@@ -171,8 +175,10 @@ inline constexpr least_loaded_t least_loaded{};
 /// written.
 struct LOOPS_DECL two_choices_t
 {
+    /// Makes the chooser.
     operator chooser() const;
 };
+/// See two_choices_t.
 inline constexpr two_choices_t two_choices{};
 
 /// Gives equal keys the same loop, and different ones loops at random.
@@ -189,8 +195,10 @@ inline constexpr two_choices_t two_choices{};
 /// About `ln(n)` steps, 8 of them for 1000 loops. No state.
 struct LOOPS_DECL by_key_t
 {
+    /// Makes the chooser.
     operator chooser() const;
 };
+/// See by_key_t.
 inline constexpr by_key_t by_key{};
 
 /// Keeps work on the CPU on which it arrived: takes the loop whose thread is bound to
@@ -209,8 +217,10 @@ inline constexpr by_key_t by_key{};
 /// Constant.
 struct LOOPS_DECL by_cpu_t
 {
+    /// Makes the chooser.
     operator chooser() const;
 };
+/// See by_cpu_t.
 inline constexpr by_cpu_t by_cpu{};
 
 /// How prefer_current() weighs staying against going.

@@ -36,6 +36,7 @@ enum class creation
 class LOOPS_DECL default_policy : public event_loop_policy
 {
 public:
+    /// Makes a policy that makes loops on demand where `where` says.
     explicit default_policy(creation where = creation::every_thread);
     ~default_policy() override;
 

@@ -100,6 +100,7 @@ public:
 
     /// Whether the time jumps by itself from now on.
     void set_auto_advance(bool on) noexcept;
+    /// Whether the time jumps by itself.
     bool auto_advance() const noexcept;
 
 private:

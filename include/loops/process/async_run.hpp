@@ -70,11 +70,13 @@ struct run_result
 {
     /// How the process ended.
     child_exit exit;
-    /// The beginning of the standard output and of the standard error.
+    /// The beginning of the standard output.
     std::string output;
+    /// The beginning of the standard error.
     std::string error_output;
-    /// How many bytes there were after that.
+    /// How many bytes of the standard output there were after that.
     std::uint64_t output_dropped = 0;
+    /// How many bytes of the standard error there were after that.
     std::uint64_t error_output_dropped = 0;
     /// Whether another process held them open when the time for draining was over.
     bool output_cut = false;
@@ -157,8 +159,10 @@ struct pipeline
 {
     /// Makes a pipeline of at least one command.
     pipeline(std::initializer_list<command> programs_) : programs(programs_) {}
+    /// The same of commands that a program has collected.
     explicit pipeline(std::vector<command> programs_) : programs(std::move(programs_)) {}
 
+    /// Each reads what the one before it writes.
     std::vector<command> programs;
 };
 

@@ -21,14 +21,18 @@ struct resource_limit
 {
     /// Which, as `RLIMIT_AS`.
     int resource = 0;
+    /// What holds until the process raises it.
     std::uint64_t soft = 0;
+    /// Up to where it may raise it.
     std::uint64_t hard = 0;
 };
 
 /// As whom a process runs. To become somebody else takes the right to.
 struct process_user
 {
+    /// The number of the user.
     std::uint32_t user = 0;
+    /// The number of the group.
     std::uint32_t group = 0;
     /// The supplementary groups: these and no others.
     std::vector<std::uint32_t> groups;

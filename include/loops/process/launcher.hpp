@@ -94,7 +94,7 @@ class launcher : public boost::process::v2::posix::default_launcher
 public:
     /// Starts a program.
     ///
-    /// @param executor What the returned object is for; a context will do.
+    /// @param executor What the returned object is for; it may be a context as well.
     /// @param executable A path; nothing is looked for in `PATH`.
     /// @param arguments A range of texts, without the program's own name.
     /// @param initializers What Boost.Process takes after that.

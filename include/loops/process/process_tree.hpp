@@ -44,6 +44,7 @@ enum class process_tree
 /// How a process and what it starts hang together.
 struct tree_options
 {
+    /// What holds them together.
     process_tree kind = process_tree::group;
     /// With process_tree::cgroup: what they may use. Where that cannot be set, nothing is started.
     cgroup_limits limits;

@@ -29,10 +29,12 @@ public:
     /// Makes one of a child and a descriptor for it, which it owns from then on; below 0: there is none.
     started_process(pid_type pid, int native_handle) noexcept : pid_(pid), pidfd_(native_handle) {}
 
+    /// Takes what the other one has, which is empty then.
     started_process(started_process&& other) noexcept
         : pid_(std::exchange(other.pid_, 0)), pidfd_(std::exchange(other.pidfd_, -1))
     {}
 
+    /// The same; a descriptor that this one had is closed.
     started_process& operator=(started_process&& other) noexcept
     {
         std::swap(pid_, other.pid_);

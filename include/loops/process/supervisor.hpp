@@ -60,26 +60,34 @@ enum class readiness
 /// further one in a row `factor` times as long, up to `longest`.
 struct restart_backoff
 {
+    /// Before the first restart in a row.
     std::chrono::nanoseconds first = std::chrono::milliseconds(100);
+    /// By what each further one waits longer.
     double factor = 2;
+    /// No restart waits longer.
     std::chrono::nanoseconds longest = std::chrono::seconds(30);
     /// Each time is made shorter by a random share, from 0 to this one of it, so that workers that died together
     /// do not return together. From 0 to 1.
     double jitter = 0.25;
+    /// A process that lived for so long is replaced at once, and the row ends.
     std::chrono::nanoseconds steady = std::chrono::seconds(10);
 };
 
 /// How a supervisor is to be.
 struct supervisor_options
 {
+    /// After which ends a worker is started again.
     restart_policy restart = restart_policy::always;
+    /// How long it waits before that.
     restart_backoff backoff;
 
     /// When that many restarts lie within `restart_window` and one more is due, the supervisor gives up: all workers are
     /// stopped, and async_run() completes with error::restart_limit. 0: it never does.
     std::size_t most_restarts = 0;
+    /// The time in which restarts are counted.
     std::chrono::nanoseconds restart_window = std::chrono::seconds(10);
 
+    /// How a process says that it is ready.
     readiness ready = readiness::none;
     /// The number that the descriptor has in the worker.
     int ready_descriptor = 3;
@@ -98,6 +106,7 @@ struct supervisor_options
     /// stopped; else the old one is stopped first.
     bool overlap = true;
 
+    /// How a process is stopped.
     stop_ladder stop = default_stop_ladder();
 
     /// What is stopped with a process. Of the default a group is left alone that outlives a process which ended
@@ -129,6 +138,7 @@ enum class worker_state
 /// What is known of a worker.
 struct worker_status
 {
+    /// What it does now.
     worker_state state = worker_state::idle;
     /// Its process; 0 where there is none. During a rolling restart the older one, until the new one is ready.
     pid_type pid = 0;

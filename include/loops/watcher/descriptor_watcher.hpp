@@ -38,11 +38,13 @@ enum class descriptor_events : unsigned
     error = 16
 };
 
+/// What is in either.
 constexpr descriptor_events operator|(descriptor_events a, descriptor_events b) noexcept
 {
     return static_cast<descriptor_events>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
 
+/// What is in both.
 constexpr descriptor_events operator&(descriptor_events a, descriptor_events b) noexcept
 {
     return static_cast<descriptor_events>(static_cast<unsigned>(a) & static_cast<unsigned>(b));

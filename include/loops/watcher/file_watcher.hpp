@@ -53,11 +53,13 @@ enum class file_changes : unsigned
     all = usual | modified | attributes
 };
 
+/// What is in either.
 constexpr file_changes operator|(file_changes a, file_changes b) noexcept
 {
     return static_cast<file_changes>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
 
+/// What is in both.
 constexpr file_changes operator&(file_changes a, file_changes b) noexcept
 {
     return static_cast<file_changes>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
@@ -77,6 +79,7 @@ struct file_event
     std::filesystem::path from;
     /// Not 0 where it was moved: the same in all events of one move, those of other watchers included.
     std::uint32_t cookie = 0;
+    /// Whether it is a directory, as far as the system tells.
     bool is_directory = false;
     /// With `unwatched`, why.
     error_code error;

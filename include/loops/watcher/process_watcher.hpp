@@ -47,9 +47,13 @@ LOOPS_DECL std::ostream& operator<<(std::ostream& to, process_metric which);
 /// From what on a process is too large; nothing: it may be as large as it likes.
 struct process_limits
 {
+    /// In bytes.
     std::optional<std::uint64_t> resident_memory;
+    /// Of one CPU: 1 is all of it, and with several threads it may be more.
     std::optional<double> cpu_share;
+    /// How many are open.
     std::optional<std::size_t> descriptors;
+    /// How many it has.
     std::optional<std::size_t> threads;
 
     /// By which share of the limit a value that was above it has to be below it before that is told, so that one that
@@ -60,7 +64,9 @@ struct process_limits
 /// How large a process was.
 struct process_sample
 {
+    /// When it was taken.
     std::chrono::steady_clock::time_point at;
+    /// In bytes.
     std::uint64_t resident_memory = 0;
     /// Since it was started.
     std::chrono::nanoseconds cpu_time{};
@@ -68,8 +74,10 @@ struct process_sample
     double cpu_share = 0;
     /// 0 where the system does not let this process count them.
     std::size_t descriptors = 0;
+    /// How many threads it had.
     std::size_t threads = 0;
 
+    /// The value that a limit of that name is compared with.
     double value(process_metric which) const noexcept
     {
         switch (which)
@@ -86,6 +94,7 @@ struct process_sample
 /// Something that happened to a process.
 struct process_event
 {
+    /// What has happened.
     enum class kind
     {
         /// It has ended, and is watched no more.
@@ -96,7 +105,9 @@ struct process_event
         below
     };
 
+    /// What has happened.
     kind what = kind::ended;
+    /// The process.
     pid_type pid = 0;
     /// Of `above` and `below`: which limit.
     process_metric metric = process_metric::resident_memory;
