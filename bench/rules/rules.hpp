@@ -1,0 +1,54 @@
+// Copyright (c) 2026 The Loops authors
+// Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
+
+#ifndef LOOPS_BENCH_RULES_RULES_HPP
+#define LOOPS_BENCH_RULES_RULES_HPP
+
+#include <string>
+#include <thread>
+
+namespace rules {
+
+// "yes", or "no: ..." with what happened.
+using word = std::string;
+
+// Plays what tries a rule, in a process of its own; null: there is nothing that could hold it.
+using play = word (*)();
+
+// What a library does about each rule, in the order of the table.
+struct subject
+{
+    const char* name;
+    play own_loop;
+    play dead_loop;
+    play early_stop;
+    play close_running;
+    play pending;
+    play restores;
+    play in_fork;
+    play day;
+};
+
+extern const subject of_loops;
+extern const subject of_asio;
+extern const subject of_libuv;
+extern const subject of_glib;
+extern const subject of_asyncio;
+
+inline word yes_or(bool held, const char* otherwise)
+{
+    return held ? "yes" : word("no: ") + otherwise;
+}
+
+// What a function gives on another thread.
+template <class F>
+auto elsewhere(F f)
+{
+    decltype(f()) result{};
+    std::thread([&] { result = f(); }).join();
+    return result;
+}
+
+} // namespace rules
+
+#endif
