@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The Loops authors
 # Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-# Builds and runs a program with what pkg-config says of the installed library. Arguments: b2's.
+# Builds and runs programs with what pkg-config says of the installed library, by hand and by a b2
+# project that has nothing else of it. Arguments: b2's.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -18,7 +19,24 @@ read -ra libs < <(pkg-config --libs loops)
 program=$scratch/by_pkg-config
 
 "$cxx" -std="c++$std" main.cpp "${cflags[@]}" "${libs[@]}" -o "$program"
-runs_shared "$program"
+runs_shared "$program" "$(pkg-config --modversion loops)"
 "$cxx" -std="c++$std" main.cpp "${cflags[@]}" "${libs[@]/#-lloops/$prefix/lib/libloops.a}" \
     -o "$program-static"
 runs_static "$program-static"
+
+if has_foreign; then
+    read -ra libs < <(pkg-config --libs loops_glib loops_uv)
+    "$cxx" -std="c++$std" foreign.cpp "${cflags[@]}" "${libs[@]}" -o "$program-foreign"
+    runs_shared "$program-foreign"
+fi
+
+# That project has no backends: what it needs to know is in the flags.
+words=()
+for word; do
+    [[ $word == asio-backend=* ]] || words+=("$word")
+done
+(cd installed && b2 --ignore-site-config -j2 "${words[@]}" 2>&1) |
+    sed 's/^/    /' | tee "$scratch/log"
+grep -q '^ *\*\*passed\*\*' "$scratch/log"
+
+"$prefix/bin/loops-info" --json >/dev/null
