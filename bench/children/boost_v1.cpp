@@ -1,14 +1,12 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#define LOOPS_WITH_BOOST_PROCESS_V1
+
+#include <loops/detail/boost_process.hpp>
+
 #include "asio_loop.hpp"
 #include "subject.hpp"
-
-// Boost 1.81's v1 uses what newer versions of Asio call by other names.
-#include <boost/process/args.hpp>
-#include <boost/process/async.hpp>
-#include <boost/process/child.hpp>
-#include <boost/process/exe.hpp>
 
 #include <map>
 #include <memory>
@@ -16,7 +14,7 @@
 #include <vector>
 
 namespace asio = boost::asio;
-namespace process = boost::process;
+namespace process = loops::detail::boost_process_v1;
 
 namespace children {
 namespace {

@@ -1,12 +1,13 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#include <loops/detail/boost_process.hpp>
+
 #include "asio_loop.hpp"
 #include "subject.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/process/v2/process.hpp>
 
 #include <map>
 #include <memory>

@@ -1,17 +1,19 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#define LOOPS_WITH_BOOST_PROCESS_V1
+
+#include <loops/detail/boost_process.hpp>
+
 #include "starters.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/process/async.hpp>
-#include <boost/process/child.hpp>
-#include <boost/process/v2/process.hpp>
 
 namespace starts {
 namespace {
 
 namespace asio = boost::asio;
+namespace process_v1 = loops::detail::boost_process_v1;
 
 class v2_starter : public starter
 {
@@ -40,8 +42,8 @@ public:
     void start_and_wait() override
     {
         loop_.restart();
-        boost::process::child child(
-            program_, loop_, boost::process::on_exit = [](int, const std::error_code&) {});
+        process_v1::child child(
+            program_, loop_, process_v1::on_exit = [](int, const std::error_code&) {});
         loop_.run();
     }
 

@@ -7,14 +7,16 @@
 /// @file
 /// What the compiler, the platform and Asio offer, decided in this one place.
 
-#include <boost/asio/detail/config.hpp>
-#include <boost/config.hpp>
-#include <boost/config/helper_macros.hpp>
 #include <boost/version.hpp>
 
+// Before anything that an older Boost may not have.
 #if BOOST_VERSION < 108100
 #error "Loops needs Boost 1.81 or newer: cancellation and any_completion_handler come from there"
 #endif
+
+#include <boost/asio/detail/config.hpp>
+#include <boost/config.hpp>
+#include <boost/config/helper_macros.hpp>
 
 /// @cond
 
@@ -52,6 +54,16 @@
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 /// Defined where the compiler has coroutines, and with them all that takes an `asio::awaitable`.
 #define LOOPS_HAS_COROUTINES 1
+#endif
+
+// Where Boost.Process is: detail/boost_process.hpp asks. Its first generation moved to a folder of its
+// own in 1.86, when the second became a library to link with, and to a namespace of its own in 1.88.
+#if BOOST_VERSION >= 108600
+#define LOOPS_BOOST_PROCESS_IS_COMPILED 1
+#define LOOPS_BOOST_PROCESS_V1_HAS_FOLDER 1
+#endif
+#if BOOST_VERSION >= 108800
+#define LOOPS_BOOST_PROCESS_V1_HAS_NAMESPACE 1
 #endif
 
 namespace boost {

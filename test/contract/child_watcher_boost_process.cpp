@@ -2,6 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE child_watcher_boost_process
+#define LOOPS_WITH_BOOST_PROCESS_V1
+
+#include <loops/detail/boost_process.hpp>
 
 #include "support/child_outcomes.hpp"
 #include "support/child_watchers.hpp"
@@ -10,9 +13,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/process/args.hpp>
-#include <boost/process/child.hpp>
-#include <boost/process/v2/process.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <optional>
@@ -27,15 +27,16 @@ using loops::error;
 
 namespace {
 
+namespace v1 = loops::detail::boost_process_v1;
 namespace v2 = boost::process::v2;
 
 // The generations.
 struct generation_1
 {
-    using process = boost::process::child;
+    using process = v1::child;
     static process start(asio::io_context&, const std::string& script)
     {
-        return process("/bin/sh", boost::process::args({"-c", script}));
+        return process("/bin/sh", v1::args({"-c", script}));
     }
     static process none(asio::io_context&) { return {}; }
 };

@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
 #define BOOST_TEST_MODULE launcher_process
+#define LOOPS_WITH_BOOST_PROCESS_ENVIRONMENT
 
 #include <loops/process/launcher.hpp>
 #include <loops/watcher/default_child_watcher.hpp>
@@ -16,10 +17,6 @@
 #include <boost/asio/readable_pipe.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/writable_pipe.hpp>
-#include <boost/process/v2/environment.hpp>
-#include <boost/process/v2/impl/environment.ipp> // which 1.81's environment.hpp forgets
-#include <boost/process/v2/start_dir.hpp>
-#include <boost/process/v2/stdio.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <cerrno>

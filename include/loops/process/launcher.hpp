@@ -5,6 +5,7 @@
 #define LOOPS_PROCESS_LAUNCHER_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/boost_process.hpp>
 #include <loops/detail/launch.hpp>
 #include <loops/error.hpp>
 #include <loops/process/start.hpp>
@@ -12,11 +13,6 @@
 #include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/is_executor.hpp>
-#include <boost/process/v2/posix/bind_fd.hpp>
-#include <boost/process/v2/posix/default_launcher.hpp>
-#include <boost/process/v2/process.hpp>
-#include <boost/process/v2/start_dir.hpp>
-#include <boost/process/v2/stdio.hpp>
 
 #include <algorithm>
 #include <limits>
