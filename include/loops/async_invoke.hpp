@@ -5,6 +5,7 @@
 #define LOOPS_ASYNC_INVOKE_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -76,9 +77,11 @@ using outcome_of = invoke_outcome<std::invoke_result_t<Function&>>;
 ///
 /// @par Thread safety
 /// Safe, from any thread.
-template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(
-                              typename detail::outcome_of<Function>::signature) CompletionToken>
-auto async_invoke(asio::io_context& loop, Function function, CompletionToken&& token);
+template <class Function,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(typename detail::outcome_of<Function>::signature)
+        CompletionToken = detail::default_token>
+auto async_invoke(
+    asio::io_context& loop, Function function, CompletionToken&& token = detail::default_token());
 
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -5,6 +5,7 @@
 #define LOOPS_ASYNC_MIGRATE_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -56,9 +57,9 @@ inline namespace LOOPS_ABI {
 /// `beast::basic_stream` gives.
 template <class Protocol, class Executor,
     BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, asio::basic_stream_socket<Protocol, Executor>))
-        CompletionToken>
+        CompletionToken = detail::default_token>
 auto async_migrate(asio::basic_stream_socket<Protocol, Executor> socket, asio::io_context& target,
-    CompletionToken&& token);
+    CompletionToken&& token = detail::default_token());
 
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -5,6 +5,7 @@
 #define LOOPS_BROADCAST_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/policy.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -48,15 +49,18 @@ inline namespace LOOPS_ABI {
 ///
 /// @par Complexity
 /// Linear in the loops; a piece of memory for each, by the handler's allocator.
-template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr)) CompletionToken>
-auto async_broadcast(event_loop_policy& policy, Function function, CompletionToken&& token);
+template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr))
+                              CompletionToken = detail::default_token>
+auto async_broadcast(event_loop_policy& policy, Function function,
+    CompletionToken&& token = detail::default_token());
 
 /// The same for loops of one's own choice.
 ///
 /// @param loops None is null. One that is named twice calls twice. None at all: completes at once.
-template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr)) CompletionToken>
-auto async_broadcast(
-    std::vector<asio::io_context*> loops, Function function, CompletionToken&& token);
+template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr))
+                              CompletionToken = detail::default_token>
+auto async_broadcast(std::vector<asio::io_context*> loops, Function function,
+    CompletionToken&& token = detail::default_token());
 
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -7,6 +7,7 @@
 #include <loops/child_exit.hpp>
 #include <loops/child_state.hpp>
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -131,8 +132,9 @@ public:
     /// });
     /// loops::child_exit exit = co_await watcher.async_wait(pid, boost::asio::use_awaitable);
     /// @endcode
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken>
-    auto async_wait(pid_type pid, CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit))
+                  CompletionToken = detail::default_token>
+    auto async_wait(pid_type pid, CompletionToken&& token = detail::default_token());
 
     /// Waits for the end of a child that Boost.Process started, and detaches the object, whose
     /// destructor would signal and wait by number: that must not happen once the child was reaped
@@ -148,9 +150,10 @@ public:
     ///
     /// @throws As for a pid. For an object without a process, `invalid_argument`: it is as before.
     template <class Process,
-        BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken,
+        BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit))
+            CompletionToken = detail::default_token,
         class = detail::if_process<Process>>
-    auto async_wait(Process&& process, CompletionToken&& token);
+    auto async_wait(Process&& process, CompletionToken&& token = detail::default_token());
 
     /// Waits until a child is stopped by a signal, continued, or ends: whichever is next.
     ///
@@ -172,8 +175,9 @@ public:
     /// As for async_wait().
     ///
     /// @throws As async_wait().
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_state)) CompletionToken>
-    auto async_wait_state(pid_type pid, CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_state))
+                  CompletionToken = detail::default_token>
+    auto async_wait_state(pid_type pid, CompletionToken&& token = detail::default_token());
 
     /// Registers a handler for a child's end; one for each pid, a second one replaces the first.
     ///

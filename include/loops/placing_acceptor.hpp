@@ -7,6 +7,7 @@
 #include <loops/config.hpp>
 #include <loops/connection_limit.hpp>
 #include <loops/detail/acceptor_core.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/detail/io_context_of.hpp>
 #include <loops/lease.hpp>
 #include <loops/policy.hpp>
@@ -208,8 +209,9 @@ public:
     /// delivered. The signal must live until the completion.
     ///
     /// @throws system_error with `error::loop_closed` where the acceptor's loop is gone.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, socket_type, lease)) CompletionToken>
-    auto async_accept(CompletionToken&& token)
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, socket_type, lease))
+                  CompletionToken = detail::default_token>
+    auto async_accept(CompletionToken&& token = detail::default_token())
     {
         return asio::async_initiate<CompletionToken, void(error_code, socket_type, lease)>(
             initiate(), token, core_, executor_, local_, make_executor_);

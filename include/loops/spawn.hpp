@@ -5,6 +5,7 @@
 #define LOOPS_SPAWN_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/policy.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -88,9 +89,10 @@ struct is_awaitable<asio::awaitable<T, Executor>> : std::true_type
 ///
 /// @see runner, which waits for tasks; task, for factories.
 template <class Executor, class Task,
-    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr)) CompletionToken,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr))
+        CompletionToken = detail::default_token,
     std::enable_if_t<!detail::is_awaitable<Task>::value, int> = 0>
-auto spawn(const Executor& executor, Task task, CompletionToken&& token);
+auto spawn(const Executor& executor, Task task, CompletionToken&& token = detail::default_token());
 
 #if defined(LOOPS_HAS_COROUTINES)
 
@@ -136,15 +138,17 @@ auto spawn(const Executor& executor, Task task, CompletionToken&& token);
 ///
 /// loops::spawn(asio::make_strand(loops::get_executor()), greet(), asio::detached);
 /// @endcode
-template <class Executor, class T, class TaskExecutor, class CompletionToken>
-auto spawn(
-    const Executor& executor, asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+template <class Executor, class T, class TaskExecutor,
+    class CompletionToken = detail::default_token>
+auto spawn(const Executor& executor, asio::awaitable<T, TaskExecutor> task,
+    CompletionToken&& token = detail::default_token());
 
 /// Starts a coroutine, as above, on the loop that this thread's policy selects.
 ///
 /// @throws As get_executor() as well.
-template <class T, class TaskExecutor, class CompletionToken>
-auto spawn(asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+template <class T, class TaskExecutor, class CompletionToken = detail::default_token>
+auto spawn(
+    asio::awaitable<T, TaskExecutor> task, CompletionToken&& token = detail::default_token());
 
 #endif
 
@@ -165,23 +169,27 @@ auto spawn(asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
 ///     });
 /// @endcode
 template <class Executor, class Task,
-    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr)) CompletionToken,
+    BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr))
+        CompletionToken = detail::default_token,
     std::enable_if_t<!detail::is_awaitable<Task>::value, int> = 0>
-auto try_spawn(const Executor& executor, Task task, CompletionToken&& token);
+auto try_spawn(
+    const Executor& executor, Task task, CompletionToken&& token = detail::default_token());
 
 #if defined(LOOPS_HAS_COROUTINES)
 
 /// The same for a coroutine. One that does not run is destroyed before its completion handler is
 /// called.
-template <class Executor, class T, class TaskExecutor, class CompletionToken>
-auto try_spawn(
-    const Executor& executor, asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+template <class Executor, class T, class TaskExecutor,
+    class CompletionToken = detail::default_token>
+auto try_spawn(const Executor& executor, asio::awaitable<T, TaskExecutor> task,
+    CompletionToken&& token = detail::default_token());
 
 /// The same on the loop that this thread's policy selects.
 ///
 /// @throws As get_executor() as well.
-template <class T, class TaskExecutor, class CompletionToken>
-auto try_spawn(asio::awaitable<T, TaskExecutor> task, CompletionToken&& token);
+template <class T, class TaskExecutor, class CompletionToken = detail::default_token>
+auto try_spawn(
+    asio::awaitable<T, TaskExecutor> task, CompletionToken&& token = detail::default_token());
 
 #endif
 

@@ -6,6 +6,7 @@
 
 #include <loops/child_exit.hpp>
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/process/command.hpp>
 #include <loops/process/process_tree.hpp>
@@ -145,12 +146,15 @@ LOOPS_DECL void start_run(
 /// if (made.exit.returncode() != 0)
 ///     std::cerr << made.error_output;
 /// @endcode
-template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::run_signature) CompletionToken>
-auto async_run(command what, run_options options, CompletionToken&& token);
+template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::run_signature)
+              CompletionToken = detail::default_token>
+auto async_run(
+    command what, run_options options, CompletionToken&& token = detail::default_token());
 
 /// The same, with default options.
-template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::run_signature) CompletionToken>
-auto async_run(command what, CompletionToken&& token);
+template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::run_signature)
+              CompletionToken = detail::default_token>
+auto async_run(command what, CompletionToken&& token = detail::default_token());
 
 /// Programs, each of which reads what the one before it writes.
 ///
@@ -182,8 +186,10 @@ struct pipeline
 /// auto results = co_await loops::async_run(
 ///     loops::pipeline{{"zcat", {file}}, {"sort"}, {"uniq", {"-c"}}}, {}, boost::asio::use_awaitable);
 /// @endcode
-template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::pipeline_signature) CompletionToken>
-auto async_run(pipeline what, run_options options, CompletionToken&& token);
+template <BOOST_ASIO_COMPLETION_TOKEN_FOR(detail::pipeline_signature)
+              CompletionToken = detail::default_token>
+auto async_run(
+    pipeline what, run_options options, CompletionToken&& token = detail::default_token());
 
 } // namespace LOOPS_ABI
 } // namespace loops

@@ -5,6 +5,7 @@
 #define LOOPS_PROCESS_CGROUP_SCOPE_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/process/process_tree.hpp>
 
@@ -79,8 +80,10 @@ public:
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: it completes with `operation_aborted`, and nothing else changes.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
-    auto async_wait_empty(asio::io_context& loop, CompletionToken&& token) const;
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                  CompletionToken = detail::default_token>
+    auto async_wait_empty(
+        asio::io_context& loop, CompletionToken&& token = detail::default_token()) const;
 
 private:
     using empty_handler = asio::any_completion_handler<void(error_code)>;

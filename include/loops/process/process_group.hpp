@@ -6,6 +6,7 @@
 
 #include <loops/child_exit.hpp>
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/process/command.hpp>
 #include <loops/process/process_tree.hpp>
@@ -81,8 +82,9 @@ public:
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: before its turn it is taken out of the queue; after that its process is stopped by the
     /// ladder, and the operation completes when it has ended.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken>
-    auto async_run(command what, CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit))
+                  CompletionToken = detail::default_token>
+    auto async_run(command what, CompletionToken&& token = detail::default_token());
 
     /// Waits until no process lives and no command waits for its turn; at once where that is so.
     ///
@@ -91,8 +93,9 @@ public:
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: it completes with `operation_aborted`, and nothing else changes.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
-    auto async_wait_all(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                  CompletionToken = detail::default_token>
+    auto async_wait_all(CompletionToken&& token = detail::default_token());
 
     /// Waits for the next end of a process, whichever it is.
     ///
@@ -104,8 +107,9 @@ public:
     ///
     /// @par Per-Operation Cancellation
     /// As for async_wait_all().
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit)) CompletionToken>
-    auto async_wait_any(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, child_exit))
+                  CompletionToken = detail::default_token>
+    auto async_wait_any(CompletionToken&& token = detail::default_token());
 
     /// Stops all: what waits for its turn completes with `operation_aborted`, and each process that lives is stopped by the
     /// ladder. Commands can be run again afterwards. Returns at once: async_wait_all() tells when it is done.

@@ -6,6 +6,7 @@
 
 #include <loops/child_exit.hpp>
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/process/command.hpp>
 #include <loops/process/process_tree.hpp>
@@ -221,8 +222,9 @@ public:
     /// terminal, partial and total: as stop(), but for the error.
     ///
     /// It may be called again after it completed.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
-    auto async_run(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                  CompletionToken = detail::default_token>
+    auto async_run(CompletionToken&& token = detail::default_token());
 
     /// Waits until each worker is ready, or ended for good; at once where that is so. Where async_run() was not
     /// called, or has completed, it waits for the next run's.
@@ -235,8 +237,9 @@ public:
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: nothing else changes.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
-    auto async_wait_ready(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                  CompletionToken = detail::default_token>
+    auto async_wait_ready(CompletionToken&& token = detail::default_token());
 
     /// Replaces each worker's process, one worker after the other: see supervisor_options::overlap. One that waits before its
     /// next process gets that at once.
@@ -255,8 +258,9 @@ public:
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: workers that have not been replaced yet are not; the present one's replacement is completed, without being
     /// waited for.
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code)) CompletionToken>
-    auto async_restart(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                  CompletionToken = detail::default_token>
+    auto async_restart(CompletionToken&& token = detail::default_token());
 
     /// Stops the workers: each process by the ladder, all at once or in order. async_run() tells when it is done.
     void stop();

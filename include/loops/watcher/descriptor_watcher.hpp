@@ -5,6 +5,7 @@
 #define LOOPS_WATCHER_DESCRIPTOR_WATCHER_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/watcher/attached_watcher.hpp>
 
@@ -108,8 +109,10 @@ public:
     /// terminal, partial and total: the wait ends with `operation_aborted`, and nothing else changes.
     ///
     /// @throws std::bad_alloc
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, descriptor_events)) CompletionToken>
-    auto async_wait(int fd, descriptor_events wanted, CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, descriptor_events))
+                  CompletionToken = detail::default_token>
+    auto async_wait(
+        int fd, descriptor_events wanted, CompletionToken&& token = detail::default_token());
 
 private:
     using wait_handler = asio::any_completion_handler<void(error_code, descriptor_events)>;

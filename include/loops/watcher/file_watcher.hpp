@@ -5,6 +5,7 @@
 #define LOOPS_WATCHER_FILE_WATCHER_HPP
 
 #include <loops/config.hpp>
+#include <loops/detail/default_token.hpp>
 #include <loops/error.hpp>
 #include <loops/watcher/attached_watcher.hpp>
 
@@ -183,8 +184,9 @@ public:
     /// terminal, partial and total: the wait ends with `operation_aborted`, and no event is lost.
     ///
     /// @throws std::bad_alloc
-    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, file_event)) CompletionToken>
-    auto async_wait(CompletionToken&& token);
+    template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, file_event))
+                  CompletionToken = detail::default_token>
+    auto async_wait(CompletionToken&& token = detail::default_token());
 
 private:
     using wait_handler = asio::any_completion_handler<void(error_code, file_event)>;
