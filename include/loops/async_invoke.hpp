@@ -63,7 +63,8 @@ using outcome_of = invoke_outcome<std::invoke_result_t<Function&>>;
 ///
 /// @param token The completion token. The handler runs on its associated executor, never inside of
 /// async_invoke(); where it has none, on the loop that runs on the calling thread, and where there
-/// is none, on `loop`, or on the system executor where `loop` is closed.
+/// is none, on `loop`, or on the system executor where `loop` is closed. For a closed loop it runs on its
+/// immediate executor, if it has one (Boost 1.82).
 ///
 /// @par Completion Signature
 /// @code void(std::exception_ptr, R) @endcode for a function that returns `R`, else

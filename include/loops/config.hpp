@@ -56,6 +56,11 @@
 #define LOOPS_HAS_COROUTINES 1
 #endif
 
+// Whether a handler may have an executor for what completes at once.
+#if BOOST_VERSION >= 108200
+#define LOOPS_HAS_IMMEDIATE_EXECUTORS 1
+#endif
+
 // Where Boost.Process is: detail/boost_process.hpp asks. Its first generation moved to a folder of its
 // own in 1.86, when the second became a library to link with, and to a namespace of its own in 1.88.
 #if BOOST_VERSION >= 108600

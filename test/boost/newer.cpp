@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-// Compiles where Boost.Process is at the places that newer Boosts have, and Asio has a default token.
+// Compiles where Boost.Process is at the places that newer Boosts have, and Asio has a default token and
+// immediate executors.
 
 #define LOOPS_WITH_BOOST_PROCESS_V1
 #define LOOPS_WITH_BOOST_PROCESS_ENVIRONMENT
@@ -12,7 +13,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/system_executor.hpp>
 
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,12 +54,21 @@ void runs(const loops::command& what, loops::process_group& group, loops::superv
     all.async_restart()(done);
 }
 
+struct at_once
+{
+    using immediate_executor_type = asio::system_executor;
+    immediate_executor_type get_immediate_executor() const noexcept { return {}; }
+    void operator()(const std::exception_ptr&) const {}
+};
+
 void others(loops::event_loop_policy& policy, asio::io_context& loop, loops::file_watcher& files,
     loops::descriptor_watcher& descriptors, loops::process_watcher& processes,
     loops::placing_acceptor<asio::ip::tcp>& acceptor)
 {
     const auto ended = [](const std::exception_ptr&) {};
     loops::async_invoke(loop, [] {})(ended);
+    loops::async_invoke(
+        loop, [] {}, at_once());
     loops::async_broadcast(policy, [] {})(ended);
     loops::async_migrate(asio::ip::tcp::socket(loop), loop)(
         [](loops::error_code, asio::ip::tcp::socket) {});

@@ -11,7 +11,12 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#if defined(LOOPS_HAS_IMMEDIATE_EXECUTORS)
+#include <boost/asio/associated_immediate_executor.hpp>
+#include <boost/asio/dispatch.hpp>
+#else
 #include <boost/asio/post.hpp>
+#endif
 
 #include <tuple>
 #include <type_traits>
@@ -88,8 +93,15 @@ template <class Handler, class Executor, class Results>
 void refuse(const Executor& executor, Handler handler, Results results)
 {
     const auto to = asio::get_associated_executor(handler, executor);
-    asio::post(to, reply<std::tuple<>, Handler, Results>{
-                       std::move(handler), std::tuple<>(), false, std::move(results)});
+    reply<std::tuple<>, Handler, Results> it{
+        std::move(handler), std::tuple<>(), false, std::move(results)};
+#if defined(LOOPS_HAS_IMMEDIATE_EXECUTORS)
+    // Which posts there, unless the handler has brought another one.
+    const auto at = asio::get_associated_immediate_executor(it.handler, to);
+    asio::dispatch(at, std::move(it));
+#else
+    asio::post(to, std::move(it));
+#endif
 }
 
 } // namespace detail
