@@ -17,8 +17,8 @@ cmake -S cmake -B "$scratch/cmake" -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_STANDARD="$std"
 cmake --build "$scratch/cmake"
 runs_shared "$scratch/cmake/by_cmake"
-runs_static "$scratch/cmake/by_cmake_static"
+! wanted static || runs_static "$scratch/cmake/by_cmake_static"
 if has_foreign; then
     runs_shared "$scratch/cmake/by_cmake_foreign"
-    runs_static "$scratch/cmake/by_cmake_foreign_static"
+    ! wanted static || runs_static "$scratch/cmake/by_cmake_foreign_static"
 fi

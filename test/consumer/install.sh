@@ -8,6 +8,9 @@ scratch=$top/bin/consumer
 prefix=$scratch/moved
 mkdir -p "$scratch"
 
+# Whether what is linked so is to be tried: LOOPS_TEST_LINKS names fewer.
+wanted() { [[ " ${LOOPS_TEST_LINKS:-shared static} " == *" $1 "* ]]; }
+
 for word; do
     case $word in
         toolset=clang*) cxx=clang++ ;;
@@ -18,7 +21,9 @@ done
 
 if [[ ! -e $prefix || $(cat "$scratch/moved-of") != "$*" ]]; then
     rm -rf "$scratch/prefix" "$prefix"
-    (cd "$top" && b2 --ignore-site-config -j2 "$@" install --prefix="$scratch/prefix") 2>&1 |
+    what=install
+    wanted static || what=install-shared
+    (cd "$top" && b2 --ignore-site-config -j2 "$@" $what --prefix="$scratch/prefix") 2>&1 |
         sed 's/^/    /'
     echo "$*" >"$scratch/moved-of"
     mv "$scratch/prefix" "$prefix"

@@ -20,9 +20,11 @@ program=$scratch/by_pkg-config
 
 "$cxx" -std="c++$std" main.cpp "${cflags[@]}" "${libs[@]}" -o "$program"
 runs_shared "$program" "$(pkg-config --modversion loops)"
-"$cxx" -std="c++$std" main.cpp "${cflags[@]}" "${libs[@]/#-lloops/$prefix/lib/libloops.a}" \
-    -o "$program-static"
-runs_static "$program-static"
+if wanted static; then
+    "$cxx" -std="c++$std" main.cpp "${cflags[@]}" "${libs[@]/#-lloops/$prefix/lib/libloops.a}" \
+        -o "$program-static"
+    runs_static "$program-static"
+fi
 
 if has_foreign; then
     read -ra libs < <(pkg-config --libs loops_glib loops_uv)

@@ -183,7 +183,7 @@ bool is_installed(const std::string& program)
     std::istringstream folders(path != nullptr ? path : "");
     for (std::string folder; std::getline(folders, folder, ':');)
     {
-        if (::access((folder + "/" + program).c_str(), X_OK) == 0)
+        if (::access(folder.append("/").append(program).c_str(), X_OK) == 0)
             return true;
     }
     return false;
