@@ -167,7 +167,8 @@ void end_loop(std::unique_ptr<event_loop> loop, bool on_demand) noexcept
     if (on_demand && run_by_caller && !loop->is_closed() && has_work(*loop))
         log("loop '" + loop->name() + "', made on demand on what is now " +
             platform::describe_thread() +
-            ", is destroyed with work that nobody ran; run it, or use a policy that does");
+            ", is destroyed with work left that nobody ran; run it until it has none, or use a "
+            "policy that does");
 }
 
 void end_loops(std::vector<std::unique_ptr<event_loop>>& loops, bool on_demand) noexcept
