@@ -410,6 +410,7 @@ void measure_hops(std::size_t rounds, const char* title, const std::vector<unsig
     std::printf("%-24s  %10s  %8s  %-20s  %10s  %7s  %7s\n", title, "there, back", "ratio",
         "96% interval", "CPU of it", "idle", "1 kHz");
     const auto results = measure::interleave(rounds, rivals);
+    measure::current_table() = {title, "there and back"};
     for (std::size_t i = 0; i < results.size(); ++i)
     {
         const measure::result& it = results[i];
@@ -422,6 +423,7 @@ void measure_hops(std::size_t rounds, const char* title, const std::vector<unsig
             it.name.c_str(), it.figure.median / 1e3, it.ratio.median, interval,
             measure::estimate_of(all[i].trip).median / 1e3, percent(all[i].idle),
             percent(all[i].ticking));
+        measure::write(it, "ns");
     }
     std::printf("\n");
 }

@@ -264,6 +264,22 @@ void print(const servers::workload& what, const std::vector<line>& lines)
     std::fflush(stdout);
 }
 
+void write(const servers::workload& what, const std::vector<line>& lines, std::size_t rounds)
+{
+    using measure::better;
+    for (const line& each : lines)
+    {
+        const auto one = [&](const compared& it, const char* figure, const char* unit,
+                             better which) {
+            measure::write(
+                {what.name, each.name, figure, unit, rounds, it.figure, it.ratio, which});
+        };
+        one(each.rate, "throughput", "requests/s", better::more);
+        one(each.cpu, "CPU time of a request", "us", better::less);
+        one(each.tail, "99 of 100 answered within", "us", better::less);
+    }
+}
+
 void print_asciidoc_heading()
 {
     std::printf("[cols=\"6,>3,>3,>5,>2,>5,>3\",options=\"header\"]\n|===\n"
@@ -308,6 +324,7 @@ int main(int argc, char* argv[])
         for (const servers::workload& what : workloads)
         {
             const auto lines = measure_one(kinds, what, from, around);
+            write(what, lines, from.rounds);
             if (from.asciidoc)
                 print_asciidoc(what, lines);
             else
