@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Loops authors
 # Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-"""Runs one of asyncio's child watchers, and does what it is told on standard input.
+"""Runs one of asyncio's child watchers, or uvloop, and does what it is told on standard input.
 
 usage: asyncio_host.py WATCHER HELPER [counts]
 
@@ -51,12 +51,9 @@ class Wait:
 
 class Host:
     def __init__(self, kind):
-        self.loop = asyncio.new_event_loop()
+        self.loop = self.make_loop()
         asyncio.set_event_loop(self.loop)
-        self.watcher = getattr(asyncio, kind)()
-        self.watcher.attach_loop(self.loop)
-        if kind == "FastChildWatcher":
-            self.watcher.__enter__()
+        self.watcher = self.make_watcher(kind)
         self.waits = []
         self.pids = []
         self.reports = []
@@ -65,6 +62,16 @@ class Host:
         self.long_one = 0
         self.descriptors = []
         self.reaped_status = -1
+
+    def make_loop(self):
+        return asyncio.new_event_loop()
+
+    def make_watcher(self, kind):
+        watcher = getattr(asyncio, kind)()
+        watcher.attach_loop(self.loop)
+        if kind == "FastChildWatcher":
+            watcher.__enter__()
+        return watcher
 
     def tell(self, wait, returncode):
         status = returncode << 8 if returncode >= 0 else -returncode
@@ -76,14 +83,21 @@ class Host:
         if wait.action == "throws":
             raise RuntimeError("thrown by a handler")
         if wait.action == "starts_long_one":
-            self.long_one = self.start_raw(["sleep", "1000", "0"])
-            self.add(self.long_one, "nothing")
+            self.start_long_one()
 
-    def add(self, pid, action):
+    def start_long_one(self):
+        self.long_one = self.start_raw(["sleep", "1000", "0"])
+        self.add(self.long_one, "nothing")
+
+    def new_wait(self, pid, action):
         wait = Wait(self, len(self.waits))
         wait.action = action
         self.waits.append(weakref.ref(wait))
         self.pids.append(pid)
+        return wait
+
+    def add(self, pid, action):
+        wait = self.new_wait(pid, action)
         self.watcher.add_child_handler(pid, wait)
         return wait.number
 
@@ -204,6 +218,80 @@ class Host:
         self.descriptors = []
 
 
+class UvloopHost(Host):
+    """Starting a child and watching it are one there: libuv does both."""
+
+    class Protocol(asyncio.SubprocessProtocol):
+        def __init__(self, wait):
+            self.wait = wait
+
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def process_exited(self):
+            wait, self.wait = self.wait, None
+            wait.host.transports.pop(wait.number, None)
+            wait(self.transport.get_pid(), self.transport.get_returncode())
+
+    def make_loop(self):
+        import uvloop
+
+        return uvloop.new_event_loop()
+
+    def make_watcher(self, kind):
+        self.begun = {}
+        self.transports = {}
+        return None
+
+    async def begin(self, action, args):
+        wait = self.new_wait(0, action)
+        transport, _ = await self.loop.subprocess_exec(
+            lambda: self.Protocol(wait), HELPER, *args, stdin=None, stdout=None, stderr=None
+        )
+        self.pids[wait.number] = transport.get_pid()
+        self.transports[wait.number] = transport
+        return wait
+
+    def do_begin(self, *args):
+        wait = self.loop.run_until_complete(self.begin("nothing", args))
+        self.begun[self.pids[wait.number]] = wait
+        return self.pids[wait.number]
+
+    def do_watch(self, pid, action):
+        wait = self.begun.pop(int(pid), None)
+        if wait is None:
+            raise NotOffered
+        wait.action = action
+        return wait.number
+
+    def do_start_failing(self):
+        self.loop.run_until_complete(
+            self.loop.subprocess_exec(asyncio.SubprocessProtocol, "/nonexistent/program")
+        )
+
+    def start_long_one(self):
+        async def start():
+            wait = await self.begin("nothing", ["sleep", "1000", "0"])
+            self.long_one = self.pids[wait.number]
+
+        self.starting = self.loop.create_task(start())
+
+    def do_cancel(self, _number):
+        raise NotOffered
+
+    def do_drop(self, number):
+        self.transports.pop(int(number)).close()
+
+    def do_drop_watcher(self):
+        for transport in self.transports.values():
+            transport.close()
+        self.transports = {}
+
+    def do_close(self):
+        self.do_drop_watcher()
+        self.loop.close()
+
+
 def main():
     if "counts" in sys.argv[3:]:
         signal.signal(signal.SIGCHLD, count_signal)
@@ -212,7 +300,7 @@ def main():
         words = line.split()
         try:
             if host is None:
-                host = Host(sys.argv[1])
+                host = (UvloopHost if sys.argv[1] == "uvloop" else Host)(sys.argv[1])
             result = getattr(host, "do_" + words[0])(*words[1:]) if words[0] != "hello" else None
             answer = f"ok {0 if result is None else result}"
         except NotOffered:

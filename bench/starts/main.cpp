@@ -160,6 +160,9 @@ std::vector<starts::kind> starts::kinds()
 #if defined(LOOPS_BENCH_HAS_GLIB)
     add_glib(all);
 #endif
+#if defined(LOOPS_BENCH_HAS_LIBEV)
+    add_libev(all);
+#endif
     add_asyncio(all);
     return all;
 }
