@@ -4,7 +4,8 @@
 // What a hop from one loop to another and back takes where their threads sleep, poll, or spin for a
 // time before they sleep; and what that costs: the CPU time of the process for each such trip, and of
 // each second while nothing comes and while a handler comes each millisecond. The ratio is to two
-// threads that wake each other by eventfds, with no loop at all.
+// threads that wake each other by eventfds, with no loop at all. The loops of libuv, GLib, libev, asyncio
+// and uvloop hop by what each of them has for other threads.
 //
 // First each thread has a CPU of its own; then both have the same one, as where others keep the CPUs
 // busy: who polls there keeps the other from what it polls for.
@@ -32,26 +33,34 @@ const std::vector<setting>& settings()
         std::vector<setting> made;
         add_bare(made);
         add_loops(made);
+#if defined(LOOPS_BENCH_HAS_LIBUV)
+        add_libuv(made);
+#endif
+#if defined(LOOPS_BENCH_HAS_GLIB)
+        add_glib(made);
+#endif
+#if defined(LOOPS_BENCH_HAS_LIBEV)
+        add_libev(made);
+#endif
+        add_asyncio(made);
         return made;
     }();
     return all;
 }
 
-// The part of a CPU that the process uses, this thread aside, while this happens so often.
+// The part of a CPU that the two use while this happens so often.
 template <class F>
-double use_of_cpu(std::size_t times_over, std::chrono::nanoseconds every, F what)
+double use_of_cpu(const pair& of, std::size_t times_over, std::chrono::nanoseconds every, F what)
 {
-    const times begin = times::now();
-    const double mine = measure::thread_nanoseconds();
+    const double begin = measure::wall_nanoseconds();
+    const double used = of.cpu();
     auto at = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < times_over; ++i)
     {
         what();
         std::this_thread::sleep_until(at += every);
     }
-    const double own = measure::thread_nanoseconds() - mine;
-    const times used = times::now().since(begin);
-    return (used.cpu - own) / used.wall;
+    return std::max(0.0, of.cpu() - used) / (measure::wall_nanoseconds() - begin);
 }
 
 void measure_hops(std::size_t rounds, const char* title, const std::vector<unsigned>& cpus)
@@ -85,8 +94,8 @@ void measure_hops(std::size_t rounds, const char* title, const std::vector<unsig
             const auto trips = static_cast<double>(count);
             cost.trip.push_back(taken.cpu / trips);
             std::this_thread::sleep_for(1ms); // longer than they spin
-            cost.idle.push_back(use_of_cpu(1, 5ms, [] {}));
-            cost.ticking.push_back(use_of_cpu(10, 1ms, [&] { two->poke(); }));
+            cost.idle.push_back(use_of_cpu(*two, 1, 5ms, [] {}));
+            cost.ticking.push_back(use_of_cpu(*two, 10, 1ms, [&] { two->poke(); }));
             return taken.wall / trips;
         };
         rivals.push_back({settings()[i].name, once});

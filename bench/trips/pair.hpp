@@ -61,6 +61,12 @@ public:
 
     // Gives the other one something to run.
     virtual void poke() = 0;
+
+    // The CPU time of the two, of the process that they are in but for this thread.
+    virtual double cpu() const
+    {
+        return measure::process_nanoseconds() - measure::thread_nanoseconds();
+    }
 };
 
 // A kind of pair, by its name.
@@ -72,6 +78,10 @@ struct setting
 
 void add_bare(std::vector<setting>& all);
 void add_loops(std::vector<setting>& all);
+void add_libuv(std::vector<setting>& all);
+void add_glib(std::vector<setting>& all);
+void add_libev(std::vector<setting>& all);
+void add_asyncio(std::vector<setting>& all);
 
 // What it costs to post, on one thread.
 void measure_posting(std::size_t rounds);
