@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-// What a server gets done over loopback, by how its loops are run: requests a second, and the ratio to a
-// pool of `io_context`s that is written by hand, one thread each. Beside it the best of all rounds, which
-// others on the machine disturbed least; CPU time of the server's threads a request, which says less, but
+// What a server gets done over loopback, by how its loops are run, by hand or by a policy: requests a second,
+// and the ratio to a pool of `io_context`s that is written by hand, one thread each. Beside it the best of
+// all rounds, which others on the machine disturbed least; CPU time of the server's threads a request, which says less, but
 // is nearly the same on a machine that others use as well; and the time in which 99 of 100 requests are
 // answered.
 //
@@ -174,7 +174,7 @@ servers::observed turn(const servers::kind& of, const servers::workload& what, c
 std::size_t requests_for(double seconds, const std::vector<servers::kind>& kinds,
     const servers::workload& what, const settings& from)
 {
-    const std::size_t few = 2000 / from.connections + 1;
+    const std::size_t few = 500 / from.connections + 1;
     double slowest = 0;
     for (const servers::kind& each : kinds)
     {
