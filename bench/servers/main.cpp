@@ -8,6 +8,7 @@
 // answered.
 //
 // usage: serving [--seconds=40] [--patience=0] [--rounds=9] [--threads=N] [--connections=64] [--asciidoc]
+//                [--only=TEXT]
 //
 // The same sessions run on all kinds of servers. Each request has the server compute for a time; a
 // client with a thread of its own sends them, which takes a CPU when handlers are short. A server is
@@ -30,7 +31,6 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -50,9 +50,10 @@ struct settings
     std::size_t threads = loops::available_parallelism();
     std::size_t connections = 64;
     bool asciidoc = false;
+    std::string only; // part of a workload's name
 };
 
-const servers::workload workloads[] = {
+const std::vector<servers::workload> all_workloads{
     {"echo, no work", protocol::echo, {0}},
     {"echo, 2 us", protocol::echo, {2}},
     {"echo, 10 us", protocol::echo, {10}},
@@ -145,6 +146,8 @@ bool parse(int argc, char* argv[], settings& into)
             mark < text.size() ? std::strtoul(argv[i] + mark + 1, nullptr, 10) : 0;
         if (text == "--asciidoc")
             into.asciidoc = true;
+        else if (name == "--only" && mark < text.size())
+            into.only = text.substr(mark + 1);
         else if (value == 0)
             return false;
         else if (name == "--seconds")
@@ -216,12 +219,22 @@ struct line
     compared tail;
 };
 
+std::vector<servers::workload> workloads_of(const settings& from)
+{
+    auto wanted = all_workloads;
+    wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
+                     [&](const servers::workload& it) {
+                         return it.name.find(from.only) == std::string::npos;
+                     }),
+        wanted.end());
+    return wanted;
+}
+
 std::vector<line> measure_one(const std::vector<servers::kind>& kinds,
-    const servers::workload& what, const settings& from, weather& around)
+    const servers::workload& what, const settings& from, weather& around, std::size_t workloads)
 {
     // A turn more than there are rounds warms up.
-    const double turns =
-        static_cast<double>((from.rounds + 1) * kinds.size() * std::size(workloads));
+    const double turns = static_cast<double>((from.rounds + 1) * kinds.size() * workloads);
     const std::size_t requests_each =
         requests_for(static_cast<double>(from.seconds) / turns, kinds, what, from);
     std::vector<std::vector<servers::observed>> seen(kinds.size());
@@ -310,7 +323,7 @@ int main(int argc, char* argv[])
     {
         std::fprintf(stderr,
             "usage: serving [--seconds=N] [--patience=N] [--rounds=N, 9 or more] [--threads=N] "
-            "[--connections=N] [--asciidoc]\n");
+            "[--connections=N] [--asciidoc] [--only=part of a workload's name]\n");
         return 2;
     }
     measure::raise_file_limit();
@@ -321,9 +334,10 @@ int main(int argc, char* argv[])
     {
         if (from.asciidoc)
             print_asciidoc_heading();
+        const auto workloads = workloads_of(from);
         for (const servers::workload& what : workloads)
         {
-            const auto lines = measure_one(kinds, what, from, around);
+            const auto lines = measure_one(kinds, what, from, around, workloads.size());
             write(what, lines, from.rounds);
             if (from.asciidoc)
                 print_asciidoc(what, lines);

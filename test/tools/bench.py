@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools"))
 
-from benchmark import chart, machine, programs, results, run  # noqa: E402
+from benchmark import chart, machine, results, run  # noqa: E402
 
 
 def record(name, ratio, **other):
@@ -43,7 +43,7 @@ def run_of(*records):
         "quick": True,
         "machine": machine.describe(ROOT),
         "programs": [
-            {"name": "hops", "title": "Hops", "arguments": ["9"], "seconds": 1.5, "problem": None}
+            {"name": "hops", "arguments": ["9"], "seconds": 1.5, "problem": None}
         ],
         "results": list(records),
     }
@@ -129,6 +129,11 @@ class Tool(unittest.TestCase):
             path.write_text(text)
             self.assertEqual(self.bench("--results", path, "--compare", path).returncode, 1)
 
+    def test_a_setting_of_no_program_is_refused(self):
+        done = self.bench("--no-build", "--with", "nothing 9")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no program nothing", done.stderr)
+
     def test_pages_have_charts_and_tables(self):
         folder = self.place / "doc" / "measured"
         folder.mkdir(parents=True)
@@ -167,11 +172,7 @@ class Tool(unittest.TestCase):
                 f'test "$1 $LOOPS_POLICY" = "9 " || exit 1\n{end}\n'
             )
             (stage / name).chmod(0o700)
-        wanted = [
-            programs.Program("hops", "Hops", ("21",), ("9",)),
-            programs.Program("calls", "Calls", ("20000",), ("9",)),
-            programs.Program("missing", "Missing"),
-        ]
+        wanted = {"hops": ["9"], "calls": ["9"], "missing": []}
         with unittest.mock.patch.dict(os.environ, LOOPS_POLICY="shared"):
             found = run.measure(self.place, wanted, True)
         self.assertEqual(found["results"], [told, told])

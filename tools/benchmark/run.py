@@ -56,28 +56,26 @@ def measure(root, wanted, quick):
     }
     # No policy but those that the programs choose.
     environment = {name: it for name, it in os.environ.items() if not name.startswith("LOOPS_")}
-    for program in wanted:
-        arguments = list(program.quick if quick else program.whole)
-        print(f"\n--- {program.name} {' '.join(arguments)}", flush=True)
+    for name, arguments in wanted.items():
+        print(f"\n--- {name} {' '.join(arguments)}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             lines = pathlib.Path(folder, "results")
             environment["LOOPS_BENCH_JSON"] = str(lines)
             begin = time.monotonic()
             problem = execute(
-                [str(root / "bin/stage" / program.name), *arguments],
+                [str(root / "bin/stage" / name), *arguments],
                 environment,
-                120 if quick else 1800,
+                300 if quick else 1800,
             )
             text = lines.read_text() if lines.exists() else ""
         records = [json.loads(line) for line in text.splitlines()]
         if not problem and not records:
             problem = "told nothing"
         if problem:
-            print(f"tools/bench: {program.name}: {problem}", flush=True)
+            print(f"tools/bench: {name}: {problem}", flush=True)
         found["programs"].append(
             {
-                "name": program.name,
-                "title": program.title,
+                "name": name,
                 "arguments": arguments,
                 "seconds": round(time.monotonic() - begin, 1),
                 "problem": problem,
