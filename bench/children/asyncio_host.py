@@ -10,6 +10,7 @@ A line is an operation; each is answered by lines that end with "ok ...", "no ..
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -59,6 +60,7 @@ class Host:
         self.reports = []
         self.told = 0
         self.wanted = None
+        self.starting = None
         self.long_one = 0
         self.descriptors = []
         self.reaped_status = -1
@@ -132,6 +134,9 @@ class Host:
             except asyncio.TimeoutError:
                 pass
             self.wanted = None
+            if self.starting:
+                await self.starting
+                self.starting = None
 
         self.loop.run_until_complete(run())
         for number, status, at in self.reports:
@@ -224,13 +229,24 @@ class UvloopHost(Host):
     class Protocol(asyncio.SubprocessProtocol):
         def __init__(self, wait):
             self.wait = wait
+            self.ended = False
 
         def connection_made(self, transport):
             self.transport = transport
 
         def process_exited(self):
+            self.wait.host.transports.pop(self.wait.number, None)
+            self.ended = True
+            if self.wait.action is not None:
+                self.tell()
+
+        def watch(self, action):
+            self.wait.action = action
+            if self.ended:
+                self.wait.host.loop.call_soon(self.tell)
+
+        def tell(self):
             wait, self.wait = self.wait, None
-            wait.host.transports.pop(wait.number, None)
             wait(self.transport.get_pid(), self.transport.get_returncode())
 
     def make_loop(self):
@@ -245,24 +261,27 @@ class UvloopHost(Host):
 
     async def begin(self, action, args):
         wait = self.new_wait(0, action)
-        transport, _ = await self.loop.subprocess_exec(
+        transport, protocol = await self.loop.subprocess_exec(
             lambda: self.Protocol(wait), HELPER, *args, stdin=None, stdout=None, stderr=None
         )
         self.pids[wait.number] = transport.get_pid()
         self.transports[wait.number] = transport
-        return wait
+        return protocol
 
     def do_begin(self, *args):
-        wait = self.loop.run_until_complete(self.begin("nothing", args))
-        self.begun[self.pids[wait.number]] = wait
-        return self.pids[wait.number]
+        # Ended before watch() has been called, it is told then.
+        protocol = self.loop.run_until_complete(self.begin(None, args))
+        pid = protocol.transport.get_pid()
+        self.begun[pid] = protocol
+        return pid
 
     def do_watch(self, pid, action):
-        wait = self.begun.pop(int(pid), None)
-        if wait is None:
+        protocol = self.begun.pop(int(pid), None)
+        if protocol is None:
             raise NotOffered
-        wait.action = action
-        return wait.number
+        number = protocol.wait.number
+        protocol.watch(action)
+        return number
 
     def do_start_failing(self):
         self.loop.run_until_complete(
@@ -271,8 +290,8 @@ class UvloopHost(Host):
 
     def start_long_one(self):
         async def start():
-            wait = await self.begin("nothing", ["sleep", "1000", "0"])
-            self.long_one = self.pids[wait.number]
+            protocol = await self.begin("nothing", ["sleep", "1000", "0"])
+            self.long_one = protocol.transport.get_pid()
 
         self.starting = self.loop.create_task(start())
 
@@ -280,12 +299,19 @@ class UvloopHost(Host):
         raise NotOffered
 
     def do_drop(self, number):
-        self.transports.pop(int(number)).close()
+        transport = self.transports.pop(int(number), None)
+        if transport:
+            transport.close()
 
     def do_drop_watcher(self):
         for transport in self.transports.values():
             transport.close()
         self.transports = {}
+
+    def do_drop_loop(self):
+        self.loop.close()
+        self.transports = {}  # which hold the handlers
+        gc.collect()
 
     def do_close(self):
         self.do_drop_watcher()
