@@ -150,6 +150,13 @@ class Tool(unittest.TestCase):
         self.assertIn("Not measured", (folder / "serving.adoc").read_text())
         self.assertIn("| Kernel | Linux", (folder / "machine.adoc").read_text())
 
+    def test_figures_are_short(self):
+        self.assertEqual(chart.with_unit(9.5, "ns"), "9.50 ns")
+        self.assertEqual(chart.with_unit(9999, "us"), "9,999 us")
+        self.assertEqual(chart.with_unit(12002493, "ns"), "12.0 ms")
+        self.assertEqual(chart.with_unit(80634, "requests/s"), "80,634 requests/s")
+        self.assertEqual(chart.with_unit(0, "fds"), "0 fds")
+
     def test_a_chart_is_well_formed_and_within_its_frame(self):
         svg = "{http://www.w3.org/2000/svg}"
         wide = BASE["results"][:3] + [record("far", (900, 800, 1000))]

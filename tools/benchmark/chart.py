@@ -70,8 +70,17 @@ def short(value):
     return f"{value:,.10g}"
 
 
+def with_unit(value, unit):
+    """A time of five digits has the next unit."""
+    units = ("ns", "us", "ms", "s")
+    while unit in units[:-1] and value >= 10000:
+        value /= 1000
+        unit = units[units.index(unit) + 1]
+    return f"{number(value)} {unit}"
+
+
 def figure_text(record):
-    text = f"{number(record['figure']['median'])} {record['unit']}"
+    text = with_unit(record["figure"]["median"], record["unit"])
     if record["ratio"] and record["ratio"]["median"] is not None:
         text += f" · {record['ratio']['median']:,.2f}×"
     return text
