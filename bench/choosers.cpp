@@ -109,10 +109,13 @@ void measure_on(std::size_t size)
 
     const std::string before =
         std::to_string(size) + std::string(8 - std::to_string(size).size(), ' ');
+    measure::current_table() = {std::to_string(size) + " loops", "a selection"};
     for (const measure::result& it : results)
         measure::print(before, it);
-    std::printf("%s%-26s %10.1f ns\n\n", before.c_str(), "select_event_loop()",
-        measure::estimate_of(around).median);
+    const measure::estimate whole = measure::estimate_of(around);
+    std::printf("%s%-26s %10.1f ns\n\n", before.c_str(), "select_event_loop()", whole.median);
+    const measure::table& in = measure::current_table();
+    measure::write({in.name, "select_event_loop()", in.what, "ns", rounds, whole, {}});
 }
 
 } // namespace

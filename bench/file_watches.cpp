@@ -155,9 +155,12 @@ std::unique_ptr<Subject> made(const char* name, const tree& of, std::size_t size
     const double begin = measure::wall_nanoseconds();
     auto subject = std::make_unique<Subject>(of);
     const double ms = (measure::wall_nanoseconds() - begin) / 1e6;
-    const auto bytes = static_cast<double>(heap()) - static_cast<double>(before);
-    std::printf("%-26s %6zu directories: %8.1f ms, %6.1f bytes of heap each\n", name, size, ms,
-        bytes / static_cast<double>(size));
+    const double bytes =
+        (static_cast<double>(heap()) - static_cast<double>(before)) / static_cast<double>(size);
+    std::printf(
+        "%-26s %6zu directories: %8.1f ms, %6.1f bytes of heap each\n", name, size, ms, bytes);
+    measure::write({std::to_string(size) + " directories", name, "heap a directory", "bytes", 0,
+        {bytes, bytes, bytes}, {}});
     return subject;
 }
 

@@ -353,6 +353,7 @@ void compare(std::size_t rounds, by how, const char* name)
     for (auto& set : rivals)
     {
         measure::print_heading("", name, "wall time");
+        measure::current_table().name += ", beside " + set.front().name;
         for (const measure::result& result : measure::interleave(rounds, set))
             measure::print("", result);
         std::printf("\n");

@@ -6,7 +6,10 @@
 
 // How the programs here measure. Rivals take turns within each round, so that what else the machine does
 // falls on all of them alike. A ratio is that of two figures of one round; printed are the medians of
-// all rounds, and the interval that holds the ratio's true median, whatever its distribution.
+// all rounds, and the interval that holds the ratio's true median, whatever its distribution. What is
+// printed is written as JSON, too, for tools/bench: see record.hpp.
+
+#include "record.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -21,14 +24,6 @@
 #include <time.h>
 
 namespace measure {
-
-/// The median of many values, and the interval that holds the true one with 96% confidence.
-struct estimate
-{
-    double median = 0;
-    double low = 0;
-    double high = 0;
-};
 
 /// How many of the lowest of `count` values, and of the highest, the interval leaves out. Each value
 /// is on either side of the true median with equal chances, so that the order statistics give the
@@ -132,6 +127,7 @@ struct result
     estimate figure;
     /// Of its figure to the first one's.
     estimate ratio;
+    std::size_t rounds = 0;
 };
 
 /// Lets the rivals take turns. There and back: what drifts within a round does not favour the first.
@@ -154,24 +150,45 @@ inline std::vector<result> interleave(std::size_t rounds, std::vector<rival>& ri
         std::vector<double> ratios(rounds);
         for (std::size_t round = 0; round < rounds; ++round)
             ratios[round] = figures[i][round] / figures[0][round];
-        results.push_back({rivals[i].name, estimate_of(figures[i]), estimate_of(ratios)});
+        results.push_back({rivals[i].name, estimate_of(figures[i]), estimate_of(ratios), rounds});
     }
     return results;
 }
 
-/// Prints a line: what stands before it, the name, the figure, the ratio and its interval.
+/// The table that results belong to which are printed next: its name, and what is measured.
+struct table
+{
+    std::string name;
+    std::string what;
+};
+inline table& current_table()
+{
+    static table it;
+    return it;
+}
+
+/// Writes a result of the current table.
+inline void write(const result& it, const char* unit, better which = better::less)
+{
+    const table& in = current_table();
+    write({in.name, it.name, in.what, unit, it.rounds, it.figure, it.ratio, which});
+}
+
+/// Prints a line: what stands before it, the name, the figure, the ratio and its interval. Writes it.
 inline void print(const std::string& before, const result& it, const char* unit = "ns")
 {
     std::printf("%s%-26s %10.1f %-5s %7.2f  [%.2f, %.2f]\n", before.c_str(), it.name.c_str(),
         it.figure.median, unit, it.ratio.median, it.ratio.low, it.ratio.high);
     std::fflush(stdout);
+    write(it, unit);
 }
 
-/// The heading over such lines.
-inline void print_heading(const std::string& before, const std::string& name, const char* figure)
+/// The heading over such lines: of the current table, from now on.
+inline void print_heading(const std::string& before, const std::string& name, const char* what)
 {
+    current_table() = {name, what};
     std::printf(
-        "%s%-26s %16s %7s  %s\n", before.c_str(), name.c_str(), figure, "ratio", "96% interval");
+        "%s%-26s %16s %7s  %s\n", before.c_str(), name.c_str(), what, "ratio", "96% interval");
 }
 
 /// Spins for about a time, without a clock.

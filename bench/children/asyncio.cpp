@@ -19,7 +19,8 @@ namespace {
 class asyncio_subject : public subject
 {
 public:
-    asyncio_subject(const setup& before, const char* watcher) : subject({})
+    asyncio_subject(const setup& before, const char* watcher)
+        : subject({}), starts_(std::string(watcher) == "uvloop")
     {
         int to_host[2];
         int from_host[2];
@@ -54,6 +55,13 @@ public:
 
     pid_t process() const override { return host_; }
 
+    bool starts() const override { return starts_; }
+    bool attaches() const override { return !starts_; }
+
+    pid_t start(const arguments& args) override
+    {
+        return starts_ ? number(ask("begin" + joined(args))) : start_raw(args);
+    }
     pid_t start_raw(const arguments& args) override { return number(ask("start" + joined(args))); }
     void start_failing() override { ask("start_failing"); }
 
@@ -143,12 +151,20 @@ private:
         throw refused("the host has ended");
     }
 
+    const bool starts_; // as uvloop does, where starting and watching are one
     pid_t host_ = 0;
     std::FILE* to_ = nullptr;
     std::FILE* from_ = nullptr;
 };
 
 } // namespace
+
+bool has_uvloop()
+{
+    static const bool has =
+        std::system("/usr/bin/python3 -c 'import uvloop' 2>/dev/null") == 0; // NOLINT: one thread
+    return has;
+}
 
 void add_asyncio(std::vector<kind>& all)
 {
@@ -162,6 +178,10 @@ void add_asyncio(std::vector<kind>& all)
                 return std::make_unique<asyncio_subject>(before, watcher.c_str());
             }});
     }
+    if (has_uvloop())
+        all.push_back({"uvloop", [](const setup& before) -> std::unique_ptr<subject> {
+                           return std::make_unique<asyncio_subject>(before, "uvloop");
+                       }});
 }
 
 } // namespace children

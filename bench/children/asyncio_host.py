@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Loops authors
 # Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-"""Runs one of asyncio's child watchers, and does what it is told on standard input.
+"""Runs one of asyncio's child watchers, or uvloop, and does what it is told on standard input.
 
 usage: asyncio_host.py WATCHER HELPER [counts]
 
@@ -10,6 +10,7 @@ A line is an operation; each is answered by lines that end with "ok ...", "no ..
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -51,20 +52,28 @@ class Wait:
 
 class Host:
     def __init__(self, kind):
-        self.loop = asyncio.new_event_loop()
+        self.loop = self.make_loop()
         asyncio.set_event_loop(self.loop)
-        self.watcher = getattr(asyncio, kind)()
-        self.watcher.attach_loop(self.loop)
-        if kind == "FastChildWatcher":
-            self.watcher.__enter__()
+        self.watcher = self.make_watcher(kind)
         self.waits = []
         self.pids = []
         self.reports = []
         self.told = 0
         self.wanted = None
+        self.starting = None
         self.long_one = 0
         self.descriptors = []
         self.reaped_status = -1
+
+    def make_loop(self):
+        return asyncio.new_event_loop()
+
+    def make_watcher(self, kind):
+        watcher = getattr(asyncio, kind)()
+        watcher.attach_loop(self.loop)
+        if kind == "FastChildWatcher":
+            watcher.__enter__()
+        return watcher
 
     def tell(self, wait, returncode):
         status = returncode << 8 if returncode >= 0 else -returncode
@@ -76,14 +85,21 @@ class Host:
         if wait.action == "throws":
             raise RuntimeError("thrown by a handler")
         if wait.action == "starts_long_one":
-            self.long_one = self.start_raw(["sleep", "1000", "0"])
-            self.add(self.long_one, "nothing")
+            self.start_long_one()
 
-    def add(self, pid, action):
+    def start_long_one(self):
+        self.long_one = self.start_raw(["sleep", "1000", "0"])
+        self.add(self.long_one, "nothing")
+
+    def new_wait(self, pid, action):
         wait = Wait(self, len(self.waits))
         wait.action = action
         self.waits.append(weakref.ref(wait))
         self.pids.append(pid)
+        return wait
+
+    def add(self, pid, action):
+        wait = self.new_wait(pid, action)
         self.watcher.add_child_handler(pid, wait)
         return wait.number
 
@@ -118,6 +134,9 @@ class Host:
             except asyncio.TimeoutError:
                 pass
             self.wanted = None
+            if self.starting:
+                await self.starting
+                self.starting = None
 
         self.loop.run_until_complete(run())
         for number, status, at in self.reports:
@@ -204,6 +223,101 @@ class Host:
         self.descriptors = []
 
 
+class UvloopHost(Host):
+    """Starting a child and watching it are one there: libuv does both."""
+
+    class Protocol(asyncio.SubprocessProtocol):
+        def __init__(self, wait):
+            self.wait = wait
+            self.ended = False
+
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def process_exited(self):
+            self.wait.host.transports.pop(self.wait.number, None)
+            self.ended = True
+            if self.wait.action is not None:
+                self.tell()
+
+        def watch(self, action):
+            self.wait.action = action
+            if self.ended:
+                self.wait.host.loop.call_soon(self.tell)
+
+        def tell(self):
+            wait, self.wait = self.wait, None
+            wait(self.transport.get_pid(), self.transport.get_returncode())
+
+    def make_loop(self):
+        import uvloop
+
+        return uvloop.new_event_loop()
+
+    def make_watcher(self, kind):
+        self.begun = {}
+        self.transports = {}
+        return None
+
+    async def begin(self, action, args):
+        wait = self.new_wait(0, action)
+        transport, protocol = await self.loop.subprocess_exec(
+            lambda: self.Protocol(wait), HELPER, *args, stdin=None, stdout=None, stderr=None
+        )
+        self.pids[wait.number] = transport.get_pid()
+        self.transports[wait.number] = transport
+        return protocol
+
+    def do_begin(self, *args):
+        # Ended before watch() has been called, it is told then.
+        protocol = self.loop.run_until_complete(self.begin(None, args))
+        pid = protocol.transport.get_pid()
+        self.begun[pid] = protocol
+        return pid
+
+    def do_watch(self, pid, action):
+        protocol = self.begun.pop(int(pid), None)
+        if protocol is None:
+            raise NotOffered
+        number = protocol.wait.number
+        protocol.watch(action)
+        return number
+
+    def do_start_failing(self):
+        self.loop.run_until_complete(
+            self.loop.subprocess_exec(asyncio.SubprocessProtocol, "/nonexistent/program")
+        )
+
+    def start_long_one(self):
+        async def start():
+            protocol = await self.begin("nothing", ["sleep", "1000", "0"])
+            self.long_one = protocol.transport.get_pid()
+
+        self.starting = self.loop.create_task(start())
+
+    def do_cancel(self, _number):
+        raise NotOffered
+
+    def do_drop(self, number):
+        transport = self.transports.pop(int(number), None)
+        if transport:
+            transport.close()
+
+    def do_drop_watcher(self):
+        for transport in self.transports.values():
+            transport.close()
+        self.transports = {}
+
+    def do_drop_loop(self):
+        self.loop.close()
+        self.transports = {}  # which hold the handlers
+        gc.collect()
+
+    def do_close(self):
+        self.do_drop_watcher()
+        self.loop.close()
+
+
 def main():
     if "counts" in sys.argv[3:]:
         signal.signal(signal.SIGCHLD, count_signal)
@@ -212,7 +326,7 @@ def main():
         words = line.split()
         try:
             if host is None:
-                host = Host(sys.argv[1])
+                host = (UvloopHost if sys.argv[1] == "uvloop" else Host)(sys.argv[1])
             result = getattr(host, "do_" + words[0])(*words[1:]) if words[0] != "hello" else None
             answer = f"ok {0 if result is None else result}"
         except NotOffered:

@@ -196,6 +196,9 @@ std::vector<kind> kinds()
 #ifdef LOOPS_BENCH_HAS_GLIB
     add_glib(all);
 #endif
+#ifdef LOOPS_BENCH_HAS_LIBEV
+    add_libev(all);
+#endif
     add_asyncio(all);
     return all;
 }

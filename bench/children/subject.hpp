@@ -183,12 +183,16 @@ void add_boost_v2(std::vector<kind>& all);
 void add_boost_v1(std::vector<kind>& all);
 void add_libuv(std::vector<kind>& all);
 void add_glib(std::vector<kind>& all);
+void add_libev(std::vector<kind>& all);
 void add_asyncio(std::vector<kind>& all);
 
 // --- support ---
 
 // The path of a file that stands beside this program.
 std::string beside(const std::string& file);
+
+// Whether Debian's Python has uvloop.
+bool has_uvloop();
 
 // A command line of the helper program.
 std::vector<std::string> command(const arguments& args);

@@ -55,7 +55,7 @@ void measure_latency(const std::vector<children::kind>& all, std::size_t rounds)
             {who.name, [it] { return measure::estimate_of(it->latencies(5)).median / 1000; }});
     }
     std::printf("From a child's last act to the handler, %zu rounds of 5 children\n\n", rounds);
-    measure::print_heading("", "", "median");
+    measure::print_heading("", "from exit to handler", "latency");
     for (const auto& result : measure::interleave(rounds, rivals))
         measure::print("", result, "us");
 }
@@ -91,6 +91,7 @@ void measure_growth(const children::kind& who, std::size_t most, std::size_t rou
         rivals.push_back(
             {who.name + ", " + std::to_string(alive), [it] { return end_batch(*it); }});
     }
+    measure::current_table() = {who.name + ", by the number alive", "CPU time of an exit"};
     for (const auto& result : measure::interleave(rounds, rivals))
         measure::print("", result, "us");
 }
@@ -119,12 +120,25 @@ void measure_cost(const children::kind& who, std::size_t alive)
         const auto fixed = exits::count_calls(idle, 0);
         const std::size_t ends = std::min(traced, alive);
         const auto calls = exits::count_calls(it, ends);
-        std::printf("%8.1f %8zu %6.2f %8.2f\n",
-            static_cast<double>(calls - std::min(calls, fixed)) / static_cast<double>(ends),
-            after.threads, static_cast<double>(after.descriptors - before.descriptors) / waits,
+        const double calls_each =
+            static_cast<double>(calls - std::min(calls, fixed)) / static_cast<double>(ends);
+        const double descriptors_each =
+            static_cast<double>(after.descriptors - before.descriptors) / waits;
+        const double kib_each =
             static_cast<double>(
                 after.resident_kib - std::min(after.resident_kib, before.resident_kib)) /
-                waits);
+            waits;
+        std::printf(
+            "%8.1f %8zu %6.2f %8.2f\n", calls_each, after.threads, descriptors_each, kib_each);
+        const std::string in = std::to_string(alive) + " children alive";
+        measure::write({in, who.name, "CPU time of an exit", "us", batches, cost, {}});
+        const auto counted = [&](const char* what, const char* unit, double number) {
+            measure::write({in, who.name, what, unit, 0, {number, number, number}, {}});
+        };
+        counted("system calls of an exit", "calls", calls_each);
+        counted("threads", "threads", static_cast<double>(after.threads));
+        counted("descriptors a child", "fds", descriptors_each);
+        counted("memory a child", "KiB", kib_each);
     }
     catch (const std::exception& problem)
     {
@@ -150,7 +164,7 @@ int main(int argc, char* argv[])
     std::printf(
         "\nCPU time of the end of one child, by the number of those alive, %zu rounds of %zu\n\n",
         rounds, batch);
-    measure::print_heading("", "", "median");
+    measure::print_heading("", "one of so many", "CPU time");
     for (const auto& who : all)
     {
         if (who.name == "pidfd and epoll" || who.name == "Loops pidfd")

@@ -90,7 +90,8 @@ std::string carry_out(children::subject& it, const std::string& line)
         const auto told = it.reports().size();
         const double before = children::cpu_nanoseconds(it.process());
         it.run(count == 0 ? 1 : patience, told + count);
-        answer << children::cpu_nanoseconds(it.process()) - before;
+        answer << children::cpu_nanoseconds(it.process()) - before << ' '
+               << (it.reports().empty() ? 0 : it.reports().back().at);
         if (it.reports().size() < told + count)
             throw children::refused("not all were told");
     }
@@ -264,7 +265,10 @@ void player::run(std::size_t count)
 
 double player::result()
 {
-    return std::strtod(receive().c_str(), nullptr);
+    std::istringstream numbers(receive());
+    double cpu = 0;
+    numbers >> cpu >> last_at_;
+    return cpu;
 }
 
 pid_t kill_slowly(const std::vector<pid_t>& pids, long milliseconds_between)

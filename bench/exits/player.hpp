@@ -52,6 +52,9 @@ public:
     void run(std::size_t count);
     double result();
 
+    // When the last handler was called, by the clock of children::monotonic_nanoseconds().
+    double last_at() const { return last_at_; }
+
     // Becomes readable when there is a result.
     int channel() const { return from_; }
 
@@ -63,6 +66,7 @@ private:
     pid_t process_ = 0;
     int to_ = -1;
     int from_ = -1;
+    double last_at_ = 0;
     std::string buffer_;
     std::vector<pid_t> alive_;
 };

@@ -1,13 +1,14 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
-// What a server gets done over loopback, by how its loops are run: requests a second, and the ratio to a
-// pool of `io_context`s that is written by hand, one thread each. Beside it the best of all rounds, which
-// others on the machine disturbed least; CPU time of the server's threads a request, which says less, but
+// What a server gets done over loopback, by how its loops are run, by hand or by a policy: requests a second,
+// and the ratio to a pool of `io_context`s that is written by hand, one thread each. Beside it the best of
+// all rounds, which others on the machine disturbed least; CPU time of the server's threads a request, which says less, but
 // is nearly the same on a machine that others use as well; and the time in which 99 of 100 requests are
 // answered.
 //
 // usage: serving [--seconds=40] [--patience=0] [--rounds=9] [--threads=N] [--connections=64] [--asciidoc]
+//                [--only=TEXT]
 //
 // The same sessions run on all kinds of servers. Each request has the server compute for a time; a
 // client with a thread of its own sends them, which takes a CPU when handlers are short. A server is
@@ -30,7 +31,6 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -50,9 +50,10 @@ struct settings
     std::size_t threads = loops::available_parallelism();
     std::size_t connections = 64;
     bool asciidoc = false;
+    std::string only; // part of a workload's name
 };
 
-const servers::workload workloads[] = {
+const std::vector<servers::workload> all_workloads{
     {"echo, no work", protocol::echo, {0}},
     {"echo, 2 us", protocol::echo, {2}},
     {"echo, 10 us", protocol::echo, {10}},
@@ -145,6 +146,8 @@ bool parse(int argc, char* argv[], settings& into)
             mark < text.size() ? std::strtoul(argv[i] + mark + 1, nullptr, 10) : 0;
         if (text == "--asciidoc")
             into.asciidoc = true;
+        else if (name == "--only" && mark < text.size())
+            into.only = text.substr(mark + 1);
         else if (value == 0)
             return false;
         else if (name == "--seconds")
@@ -174,7 +177,7 @@ servers::observed turn(const servers::kind& of, const servers::workload& what, c
 std::size_t requests_for(double seconds, const std::vector<servers::kind>& kinds,
     const servers::workload& what, const settings& from)
 {
-    const std::size_t few = 2000 / from.connections + 1;
+    const std::size_t few = 500 / from.connections + 1;
     double slowest = 0;
     for (const servers::kind& each : kinds)
     {
@@ -216,12 +219,22 @@ struct line
     compared tail;
 };
 
+std::vector<servers::workload> workloads_of(const settings& from)
+{
+    auto wanted = all_workloads;
+    wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
+                     [&](const servers::workload& it) {
+                         return it.name.find(from.only) == std::string::npos;
+                     }),
+        wanted.end());
+    return wanted;
+}
+
 std::vector<line> measure_one(const std::vector<servers::kind>& kinds,
-    const servers::workload& what, const settings& from, weather& around)
+    const servers::workload& what, const settings& from, weather& around, std::size_t workloads)
 {
     // A turn more than there are rounds warms up.
-    const double turns =
-        static_cast<double>((from.rounds + 1) * kinds.size() * std::size(workloads));
+    const double turns = static_cast<double>((from.rounds + 1) * kinds.size() * workloads);
     const std::size_t requests_each =
         requests_for(static_cast<double>(from.seconds) / turns, kinds, what, from);
     std::vector<std::vector<servers::observed>> seen(kinds.size());
@@ -264,6 +277,22 @@ void print(const servers::workload& what, const std::vector<line>& lines)
     std::fflush(stdout);
 }
 
+void write(const servers::workload& what, const std::vector<line>& lines, std::size_t rounds)
+{
+    using measure::better;
+    for (const line& each : lines)
+    {
+        const auto one = [&](const compared& it, const char* figure, const char* unit,
+                             better which) {
+            measure::write(
+                {what.name, each.name, figure, unit, rounds, it.figure, it.ratio, which});
+        };
+        one(each.rate, "throughput", "requests/s", better::more);
+        one(each.cpu, "CPU time of a request", "us", better::less);
+        one(each.tail, "99 of 100 answered within", "us", better::less);
+    }
+}
+
 void print_asciidoc_heading()
 {
     std::printf("[cols=\"6,>3,>3,>5,>2,>5,>3\",options=\"header\"]\n|===\n"
@@ -294,7 +323,7 @@ int main(int argc, char* argv[])
     {
         std::fprintf(stderr,
             "usage: serving [--seconds=N] [--patience=N] [--rounds=N, 9 or more] [--threads=N] "
-            "[--connections=N] [--asciidoc]\n");
+            "[--connections=N] [--asciidoc] [--only=part of a workload's name]\n");
         return 2;
     }
     measure::raise_file_limit();
@@ -305,9 +334,11 @@ int main(int argc, char* argv[])
     {
         if (from.asciidoc)
             print_asciidoc_heading();
+        const auto workloads = workloads_of(from);
         for (const servers::workload& what : workloads)
         {
-            const auto lines = measure_one(kinds, what, from, around);
+            const auto lines = measure_one(kinds, what, from, around, workloads.size());
+            write(what, lines, from.rounds);
             if (from.asciidoc)
                 print_asciidoc(what, lines);
             else

@@ -4,18 +4,22 @@
 #include "server.hpp"
 
 #include <loops/lease.hpp>
+#include <loops/make_policy.hpp>
 #include <loops/placing_acceptor.hpp>
-#include <loops/policy/pool_policy.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
+#include <chrono>
+#include <exception>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -147,34 +151,58 @@ private:
     std::vector<std::thread> threads_;
 };
 
-class pool_server : public server
+// The same by a policy, which places the connections: what a program has where LOOPS_POLICY says so.
+class policy_server : public server
 {
 public:
-    pool_server(std::size_t threads, protocol how, const measure::busy_work& microsecond)
-        : how_(how),
-          microsecond_(microsecond),
-          pool_(std::make_shared<loops::pool_policy>(threads)),
-          acceptor_(std::make_unique<acceptor>(pool_->loop(0), anywhere, options()))
+    policy_server(
+        const std::string& description, protocol how, const measure::busy_work& microsecond)
+        : how_(how), microsecond_(microsecond), policy_(loops::make_policy(description))
     {
-        accept();
+        std::promise<unsigned short> port;
+        thread_ = std::thread([this, &port] { serve(port); });
+        try
+        {
+            port_ = port.get_future().get();
+        }
+        catch (...)
+        {
+            thread_.join();
+            throw;
+        }
     }
 
-    ~pool_server() override
+    ~policy_server() override
     {
-        acceptor_->close();
-        pool_->close();
+        policy_->on_drain(
+            [this] { asio::post(acceptor_->get_executor(), [this] { acceptor_->close(); }); });
+        policy_->drain(std::chrono::seconds(5)); // the client has gone, and so do the sessions
+        thread_.join();
+        policy_->close();
     }
 
-    unsigned short port() const override { return acceptor_->local_endpoint().port(); }
+    unsigned short port() const override { return port_; }
 
 private:
     using acceptor = loops::placing_acceptor<tcp>;
 
-    acceptor::options_type options() const
+    // What a main function does; some policies have the calling thread run the loop.
+    void serve(std::promise<unsigned short>& port)
     {
-        acceptor::options_type made;
-        made.policy = pool_;
-        return made;
+        try
+        {
+            acceptor::options_type options;
+            options.policy = policy_;
+            acceptor_ = std::make_unique<acceptor>(policy_->select_event_loop(), anywhere, options);
+            accept();
+            port.set_value(acceptor_->local_endpoint().port());
+        }
+        catch (...)
+        {
+            port.set_exception(std::current_exception());
+            return;
+        }
+        policy_->run();
     }
 
     void accept()
@@ -192,8 +220,10 @@ private:
 
     const protocol how_;
     const measure::busy_work& microsecond_;
-    const std::shared_ptr<loops::pool_policy> pool_;
-    const std::unique_ptr<acceptor> acceptor_;
+    const std::shared_ptr<loops::event_loop_policy> policy_;
+    std::unique_ptr<acceptor> acceptor_;
+    unsigned short port_ = 0;
+    std::thread thread_;
 };
 
 } // namespace
@@ -205,14 +235,21 @@ std::vector<kind> kinds(std::size_t threads, const measure::busy_work& microseco
             return std::make_unique<plain_server>(contexts, threads_each, how, microsecond);
         };
     };
+    const auto by = [&microsecond](const std::string& description) {
+        return kind{description, [=, &microsecond](protocol how) {
+                        return std::make_unique<policy_server>(description, how, microsecond);
+                    }};
+    };
     const std::string number = std::to_string(threads);
     return {
         {number + " contexts by hand", plain(threads, 1)},
-        {"pool_policy(" + number + ")",
-            [threads, &microsecond](
-                protocol how) { return std::make_unique<pool_server>(threads, how, microsecond); }},
+        by("pool:" + number),
+        by("pool:" + number + ",chooser=least_loaded"),
         {"1 context, " + number + " threads", plain(1, threads)},
+        by("shared:" + number),
         {"1 context, 1 thread", plain(1, 1)},
+        by("default"),
+        by("threaded"),
     };
 }
 

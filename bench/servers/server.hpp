@@ -30,8 +30,8 @@ struct kind
     std::function<std::unique_ptr<server>(protocol)> start;
 };
 
-/// The ways that are compared: a pool written by hand, first; pool_policy; one `io_context` that as
-/// many threads run; one that one thread runs.
+/// The ways that are compared: a pool written by hand, first; one `io_context` that as many threads run;
+/// one that one thread runs; and policies, by their descriptions.
 /// @param threads How many threads and, in pools, loops.
 /// @param microsecond What takes one; it has to live as long as the servers.
 std::vector<kind> kinds(std::size_t threads, const measure::busy_work& microsecond);

@@ -22,14 +22,14 @@ namespace {
 class asyncio_starter : public starter
 {
 public:
-    explicit asyncio_starter(const std::string& program)
+    asyncio_starter(const std::string& program, const char* way)
     {
         int to[2];
         int from[2];
         if (::pipe2(to, O_CLOEXEC) != 0 || ::pipe2(from, O_CLOEXEC) != 0)
             throw std::system_error(errno, std::generic_category(), "pipe2");
         std::vector<std::string> words{
-            "/usr/bin/python3", children::beside("asyncio_starts.py"), program};
+            "/usr/bin/python3", children::beside("asyncio_starts.py"), program, way};
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_adddup2(&actions, to[0], 0);
@@ -79,7 +79,20 @@ private:
 
 void add_asyncio(std::vector<kind>& all)
 {
-    all.push_back(kind_of<asyncio_starter>("asyncio"));
+    if (::access("/usr/bin/python3", X_OK) != 0)
+        return;
+    const auto add = [&all](const std::string& name, const char* way) {
+        all.push_back({name, [way](const std::string& program) -> std::unique_ptr<starter> {
+                           return std::make_unique<asyncio_starter>(program, way);
+                       }});
+    };
+    add("asyncio Pidfd", "PidfdChildWatcher");
+    add("asyncio Threaded", "ThreadedChildWatcher");
+    add("asyncio MultiLoop", "MultiLoopChildWatcher");
+    add("asyncio Safe", "SafeChildWatcher");
+    add("asyncio Fast", "FastChildWatcher");
+    if (children::has_uvloop())
+        add("uvloop", "uvloop");
 }
 
 } // namespace starts

@@ -140,7 +140,7 @@ void measure_all(std::size_t rounds, const std::string& heading,
         all.push_back(std::make_unique<player>(each));
         rivals.push_back({each.name, [it = all.back().get()] { return it->once(); }});
     }
-    measure::print_heading("", heading, "median");
+    measure::print_heading("", heading, "a start");
     for (const measure::result& each : measure::interleave(rounds, rivals))
         measure::print("", each, "us");
     std::printf("\n");
@@ -159,6 +159,9 @@ std::vector<starts::kind> starts::kinds()
 #endif
 #if defined(LOOPS_BENCH_HAS_GLIB)
     add_glib(all);
+#endif
+#if defined(LOOPS_BENCH_HAS_LIBEV)
+    add_libev(all);
 #endif
     add_asyncio(all);
     return all;
