@@ -41,4 +41,4 @@ done
     sed 's/^/    /' | tee "$scratch/log"
 grep -q '^ *\*\*passed\*\*' "$scratch/log"
 
-"$prefix/bin/loops-info" --json >/dev/null
+LD_LIBRARY_PATH=$prefix/lib "$prefix/bin/loops-info" --json >/dev/null
