@@ -4,7 +4,7 @@
 #ifndef LOOPS_TEST_DOCS_CONTEXT_HPP
 #define LOOPS_TEST_DOCS_CONTEXT_HPP
 
-// What the code on the pages takes for granted: it is compiled, and never run.
+// What the code on the pages takes for granted.
 
 #include <loops.hpp>
 #include <loops/process/launcher.hpp>
@@ -45,9 +45,18 @@ void serve(loops::placing_acceptor<asio::ip::tcp>& acceptor);
 
 struct session
 {
-    session(asio::ip::tcp::socket socket, loops::lease place);
-    void start();
+    session(asio::ip::tcp::socket, loops::lease) {}
+    void start() {}
 };
+
+// A piece of code of a page.
+struct block
+{
+    const char* where;
+    void (*code)();
+    bool needs_cgroup;
+};
+extern const std::vector<block> blocks;
 
 } // namespace docs
 
