@@ -204,8 +204,10 @@ player::~player()
     if (process_ > 0 && process_ != player_)
         ::kill(process_, SIGKILL);
     ::kill(player_, SIGKILL);
-    // Threads that were traced end for their tracer, one by one, and their process after them.
-    for (pid_t ended = 0; ended >= 0 && ended != player_;)
+    // Threads that were traced end for their tracer, one by one, and their process after them. It may have ended
+    // before, and have been waited for with another one's.
+    for (pid_t ended = ::waitpid(player_, nullptr, __WALL | WNOHANG);
+         ended >= 0 && ended != player_;)
         ended = ::waitpid(-1, nullptr, __WALL);
     ::close(to_);
     ::close(from_);

@@ -32,6 +32,6 @@ ALL = (
     Program("file_watches", ("15",), ("9",)),
     Program("program_starts", ("15", "1024", "5000"), ("9", "16", "500")),
     Program("child_exits", ("25", "10000"), ("9", "10")),
-    Program("mass_exits", ("9", "1000"), ("9", "50")),
+    Program("mass_exits", ("9", "300"), ("9", "50")),
     Program("child_waits", ("1000",), ("100",)),
 )
