@@ -128,6 +128,9 @@ public:
     tcp::endpoint at() const { return door_.local_endpoint(); }
     accepted_list<socket_type>& list() { return list_; }
 
+    // Whether it has heard that it is closed.
+    bool is_over() const { return is_over_; }
+
     std::vector<loops::error_code> errors() const
     {
         const std::lock_guard lock(mutex_);
@@ -140,7 +143,10 @@ private:
         door_.async_accept([this](loops::error_code ec, socket_type socket, loops::lease place) {
             // Closed: while it waited, or between two accepts.
             if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor)
+            {
+                is_over_ = true;
                 return;
+            }
             if (!ec)
             {
                 list_.add(std::move(socket), std::move(place));
@@ -157,6 +163,7 @@ private:
     accepted_list<socket_type> list_;
     mutable std::mutex mutex_;
     std::vector<loops::error_code> errors_;
+    std::atomic<bool> is_over_{false};
     acceptor door_;
 };
 
