@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#include "python.hpp"
 #include "subject.hpp"
 
 #include <cstdio>
@@ -168,7 +169,7 @@ bool has_uvloop()
 
 void add_asyncio(std::vector<kind>& all)
 {
-    if (::access("/usr/bin/python3", X_OK) != 0)
+    if (!python::is_there())
         return;
     for (const char* const name : {"Pidfd", "Threaded", "MultiLoop", "Safe", "Fast"})
     {
