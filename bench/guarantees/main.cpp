@@ -10,12 +10,12 @@
 // killed, by number. "yes", "no" with what happened, or "-" where there is nothing that could hold
 // it.
 
+#include "../table.hpp"
 #include "scenario.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -144,22 +144,18 @@ int run(const std::string& which, const std::string& whose)
     subjects.erase(std::remove_if(subjects.begin(), subjects.end(),
                        [&](const children::kind& it) { return !contains(it.name, whose); }),
         subjects.end());
-    std::printf("[cols=\"3,%zu*1\"]\n|===\n| guarantee", subjects.size());
+    std::vector<std::string> names;
     for (const auto& who : subjects)
-        std::printf(" | %s", who.name.c_str());
-    std::printf("\n");
-    for (const auto& what : scenarios())
-    {
-        if (!contains(what.guarantee, which))
-            continue;
-        std::printf("\n| %s\n", what.guarantee.c_str());
-        for (const auto& who : subjects)
-        {
-            std::printf("| %s\n", cell(what, who).c_str());
-            std::fflush(stdout);
-        }
-    }
-    std::printf("|===\n");
+        names.push_back(who.name);
+    auto wanted = scenarios();
+    wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
+                     [&](const scenario& it) { return !contains(it.guarantee, which); }),
+        wanted.end());
+    std::vector<std::string> guarantees;
+    for (const auto& what : wanted)
+        guarantees.push_back(what.guarantee);
+    print_guarantees(guarantees, names,
+        [&](std::size_t what, std::size_t who) { return cell(wanted[what], subjects[who]); });
     return 0;
 }
 

@@ -7,12 +7,14 @@
 //
 // usage: loop_guarantees
 
+#include "../table.hpp"
 #include "rules.hpp"
 
 #include <csignal>
 #include <cstddef>
-#include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,20 +86,14 @@ word outcome(play what)
 
 void print_table()
 {
-    std::printf("[cols=\"3,%zu*1\"]\n|===\n| guarantee", sizeof subjects / sizeof *subjects);
-    for (const subject* who : subjects)
-        std::printf(" | %s", who->name);
-    std::printf("\n");
+    std::vector<std::string> guarantees;
     for (const row& what : rows)
-    {
-        std::printf("\n| %s\n", what.guarantee);
-        for (const subject* who : subjects)
-        {
-            std::printf("| %s\n", outcome(who->*what.by).c_str());
-            std::fflush(stdout);
-        }
-    }
-    std::printf("|===\n");
+        guarantees.emplace_back(what.guarantee);
+    std::vector<std::string> names;
+    for (const subject* who : subjects)
+        names.emplace_back(who->name);
+    print_guarantees(guarantees, names,
+        [](std::size_t what, std::size_t who) { return outcome(subjects[who]->*rows[what].by); });
 }
 
 } // namespace
