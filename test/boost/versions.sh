@@ -7,14 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-std=17 cxx=c++
-for word; do
-    case $word in
-        toolset=clang*) cxx=clang++ ;;
-        toolset=gcc*) cxx=g++ ;;
-        cxxstd=*) std=${word#*=} ;;
-    esac
-done
+. test/compiler.sh
 
 # compile VERSION ARGUMENTS...
 compile() {

@@ -11,13 +11,7 @@ mkdir -p "$scratch"
 # Whether what is linked so is to be tried: LOOPS_TEST_LINKS names fewer.
 wanted() { [[ " ${LOOPS_TEST_LINKS:-shared static} " == *" $1 "* ]]; }
 
-for word; do
-    case $word in
-        toolset=clang*) cxx=clang++ ;;
-        toolset=gcc*) cxx=g++ ;;
-        cxxstd=*) std=${word#*=} ;;
-    esac
-done
+. ../compiler.sh
 
 if [[ ! -e $prefix || $(cat "$scratch/moved-of") != "$*" ]]; then
     rm -rf "$scratch/prefix" "$prefix"
