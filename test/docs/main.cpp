@@ -5,15 +5,15 @@
 // or at SIGTERM, for there are servers among it.
 
 #include "docs/context.hpp"
+#include "support/folder.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/error.hpp>
 
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -73,7 +73,7 @@ int run(const docs::block& it)
         {
             if (const auto reason = loops::cgroup_scope::why_unsupported())
             {
-                std::cout << *reason << '\n';
+                std::cout << *reason;
                 return skipped;
             }
         }
@@ -92,39 +92,17 @@ int run(const docs::block& it)
     return status;
 }
 
-// What the code finds where it is run.
-class folder
-{
-public:
-    folder() : path_((fs::temp_directory_path() / "loops-docs-XXXXXX").string())
-    {
-        if (::mkdtemp(path_.data()) == nullptr)
-            throw std::runtime_error("mkdtemp");
-        fs::create_directory(fs::path(path_) / "src");
-        for (const char* const file : {"server.conf", "a.c", "b.c", "c.c"})
-            std::ofstream(fs::path(path_) / file) << '\n';
-    }
-    folder(const folder&) = delete;
-    folder& operator=(const folder&) = delete;
-    ~folder()
-    {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-
-    const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
 // Whether the block of that number ends well.
 bool runs_well(std::size_t number)
 {
     const docs::block& it = docs::blocks[number];
-    const folder place;
+    // What the code finds where it is run.
+    const test::folder place;
+    place.make("src");
+    for (const char* const file : {"server.conf", "a.c", "b.c", "c.c"})
+        place.write(file);
     loops::command self(fs::read_symlink("/proc/self/exe").string());
-    self.directory = place.path();
+    self.directory = place.path().string();
     self.environment.emplace();
     for (char** each = environ; *each != nullptr; ++each)
         self.environment->emplace_back(*each);
@@ -139,7 +117,7 @@ bool runs_well(std::size_t number)
             well = (!ec || ec == boost::asio::error::timed_out) && in_time &&
                    (code == 0 || code == skipped || (result.stopped_by && code == -SIGTERM));
             if (code == skipped)
-                std::cout << "LOOPS_SKIPPED: docs/" << it.where << ": " << result.output;
+                test::skipped(std::string("docs/") + it.where, result.output);
             if (!well)
                 std::cerr << it.where << ": ended with " << code << ", " << ec.message() << '\n'
                           << result.output << result.error_output;

@@ -9,6 +9,7 @@
 #include <loops/foreign/glib.hpp>
 
 #include "support/child_processes.hpp"
+#include "support/skipped.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -16,12 +17,12 @@
 
 #include <chrono>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>
 #include <QSocketNotifier>
 #include <QTimer>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -134,7 +135,7 @@ bool is_skipped(const char* name)
 {
     if (application::is_of_glib())
         return false;
-    std::cout << "LOOPS_SKIPPED: foreign_qt/" << name << ": Qt's dispatcher is not GLib's here\n";
+    test::skipped(std::string("foreign_qt/") + name, "Qt's dispatcher is not GLib's here");
     return true;
 }
 
