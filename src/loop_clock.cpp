@@ -32,20 +32,17 @@ constexpr auto look_interval = 1ms;
 // No timer waits for longer: what is later means never.
 constexpr auto never = std::chrono::hours(24 * 365 * 100);
 
+// How long Asio may take to notice a timer that is set: the kernel tells it, and a virtual machine's CPUs may stand still.
+constexpr auto patience = 10ms;
+
 // How long a run with nothing to do looks away.
 constexpr auto nap = 100us;
 
 thread_local virtual_run* run_of_thread = nullptr;
 
-// Not by Asio, where that can be: one that waits for a time runs a handler that came after a stop(). But select()
-// asks for timers only where it waits.
-std::size_t wait(asio::io_context& loop, std::chrono::microseconds time)
-{
-    if (backend() == backend_type::select)
-        return loop.run_one_for(time);
-    std::this_thread::sleep_for(time);
-    return loop.poll_one();
-}
+// What before_next_look() throws, out of Asio's reactor, where nothing but the next timer is wanted.
+struct was_asked
+{};
 
 } // namespace
 
@@ -234,14 +231,26 @@ std::size_t virtual_run::run_one(
         active_since_ = begin;
     known_ = before;
     noted_ = loop_clock::time_point::max();
+    looked_.reset();
     std::size_t ran = loop.poll_one();
+    if (ran == 0 && looked_ && eager_since_ && backend() == backend_type::select)
+    {
+        ran = ask(loop);
+        if (noted_ == loop_clock::time_point::max())
+            return ran; // the timer has gone, or the time to ask had passed before Asio began
+    }
     if (ran == 0 && !loop.stopped() && noted_ == loop_clock::time_point::max())
-        ran = wait(loop, nap);
+    {
+        // Not by Asio: one of its runs that waits for a time may run a handler that came after a stop().
+        std::this_thread::sleep_for(nap);
+        ran = loop.poll_one();
+    }
     if (ran > 0 || loop.stopped() || !eager_since_)
         return ran;
-    // Asio asks nothing where there is no timer; nor at once, where another thread has set one just now.
+    // Asio asks nothing where there is no timer; nor at once, where another thread has set one just now. What counts is
+    // when it looked: this thread may not have run since.
     if (noted_ == loop_clock::time_point::max() &&
-        steady_clock::now() - std::max(*eager_since_, active_since_) <= 3 * look_interval)
+        begin - std::max(*eager_since_, active_since_) <= patience)
         return 0;
     {
         const auto locked = all.lock();
@@ -250,6 +259,26 @@ std::size_t virtual_run::run_one(
     }
     all.jump();
     return 0;
+}
+
+// The other reactors ask for the next timer whenever they run, but select() does only where it waits. The exception
+// ends that before a handler can run that came after a stop().
+std::size_t virtual_run::ask(asio::io_context& loop)
+{
+    struct asking
+    {
+        explicit asking(bool& value) : on(value) { on = true; }
+        ~asking() { on = false; }
+        bool& on;
+    } const now(asking_);
+    try
+    {
+        return loop.run_one_for(nap);
+    }
+    catch (const was_asked&)
+    {
+        return 0;
+    }
 }
 
 // Asio looks at timers that it took for later within a moment only.
@@ -264,21 +293,22 @@ std::size_t virtual_run::poll_one(asio::io_context& loop)
     return loop.poll_one();
 }
 
-void virtual_run::note(loop_clock::time_point at) noexcept
+loop_clock::duration virtual_run::note(loop_clock::duration left)
 {
-    noted_ = std::min(noted_, at);
+    // Asio took the time on this thread, and another run may have moved it on since.
+    noted_ = std::min(noted_, looked_.value_or(time_keeper::instance().time()) +
+                                  std::clamp<loop_clock::duration>(left, 0ns, 2 * never));
+    if (asking_)
+        throw was_asked();
+    return eager_since_ ? left.zero() : std::min<loop_clock::duration>(left, look_interval);
 }
 
-loop_clock::duration before_next_look(loop_clock::duration left) noexcept
+loop_clock::duration before_next_look(loop_clock::duration left)
 {
     if (!virtual_time::is_on())
         return left;
-    virtual_run* const run = run_of_thread;
-    // What has become due since Asio looked counts as well: it has not run yet.
-    if (run != nullptr)
-        run->note(loop_clock::now() + std::clamp<loop_clock::duration>(left, 0ns, 2 * never));
-    if (run != nullptr && run->is_eager())
-        return left.zero();
+    if (virtual_run* const run = run_of_thread)
+        return run->note(left);
     return std::min<loop_clock::duration>(left, look_interval);
 }
 
@@ -287,8 +317,12 @@ loop_clock::duration before_next_look(loop_clock::duration left) noexcept
 loop_clock::time_point loop_clock::now() noexcept
 {
     const detail::time_keeper& all = detail::time_keeper::instance();
-    return all.on.load(std::memory_order_acquire) != 0 ? all.time()
-                                                       : std::chrono::steady_clock::now();
+    if (all.on.load(std::memory_order_acquire) == 0)
+        return std::chrono::steady_clock::now();
+    const time_point now = all.time();
+    if (detail::run_of_thread != nullptr)
+        detail::run_of_thread->note_look(now);
+    return now;
 }
 
 } // namespace LOOPS_ABI

@@ -44,7 +44,7 @@ public:
 namespace detail {
 
 // How long Asio is to wait at the most, before it asks the clock again, for what is due in `left`.
-LOOPS_DECL loop_clock::duration before_next_look(loop_clock::duration left) noexcept;
+LOOPS_DECL loop_clock::duration before_next_look(loop_clock::duration left);
 
 } // namespace detail
 } // namespace LOOPS_ABI

@@ -102,21 +102,26 @@ public:
     // Runs a handler that is ready. Where the time was moved on just now, waits until that is seen.
     std::size_t poll_one(asio::io_context& loop);
 
-    // A timer of this thread's loop waits for that time.
-    void note(loop_clock::time_point at) noexcept;
+    // Asio is about to wait for that, for the sake of a timer of this thread's loop: how long it may.
+    loop_clock::duration note(loop_clock::duration left);
 
-    // Whether the time jumps as soon as it is known what is next.
-    bool is_eager() const noexcept { return eager_since_.has_value(); }
+    // Somebody on this thread looked at the clock: where no handler ran, Asio, which has a timer then.
+    void note_look(loop_clock::time_point now) noexcept { looked_ = now; }
 
 private:
     friend struct time_keeper;
+
+    std::size_t ask(asio::io_context& loop);
 
     const std::shared_ptr<const virtual_time> time_;
     virtual_run* const outer_;
     std::chrono::steady_clock::time_point idle_since_;
     std::chrono::steady_clock::time_point active_since_{}; // when `known_` became known
     std::uint64_t known_ = 0;                              // what had run anywhere
-    std::optional<std::chrono::steady_clock::time_point> eager_since_;
+    std::optional<std::chrono::steady_clock::time_point>
+        eager_since_;                              // the time jumps when it is known what is next
+    std::optional<loop_clock::time_point> looked_; // the last look at the clock
+    bool asking_ = false;                          // Asio for the next timer, and for nothing else
     loop_clock::time_point noted_ = loop_clock::time_point::max();
     // What the run last found, when nothing was ready: what is next, and how much had run anywhere before.
     loop_clock::time_point next_ = loop_clock::time_point::max();
