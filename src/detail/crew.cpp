@@ -158,12 +158,15 @@ void crew::body(const std::shared_ptr<member>& self, const crew_thread& how)
         }
         if (how.on_start)
             how.on_start();
+        bool to_run = false;
         {
             const std::lock_guard lock(mutex_);
             self->started = true;
             changed_.notify_all();
+            to_run = !stopping_; // a stop that came before resume() may be undone
         }
-        run(*self);
+        if (to_run)
+            run(*self);
         if (how.on_stop)
             how.on_stop();
     }

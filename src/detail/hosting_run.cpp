@@ -11,6 +11,7 @@
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -83,38 +84,47 @@ bool hosting_run::is_outdated() const
     return version_ != record_.guests_version();
 }
 
+// Begins what is no work of the loop's, until its handler calls what `begin` is given: where another thread lets go of the
+// last work meanwhile, the run ends. Nor is that handler one of anybody's.
+template <class Begin>
+void hosting_run::without_work(Begin begin)
+{
+    const auto executor = loop_.get_executor();
+    begin([executor] {
+        executor.on_work_started();
+        count_as_probe();
+    });
+    executor.on_work_finished();
+}
+
 void hosting_run::arm()
 {
     for (const auto& each : bells_)
     {
-        if (*each->armed)
+        if (std::exchange(*each->armed, true))
             continue;
-        *each->armed = true;
-        each->descriptor.async_wait(
-            asio::posix::stream_descriptor::wait_read, [armed = each->armed](const error_code&) {
-                *armed = false;
-                count_as_probe();
-            });
+        without_work([&](auto begun) {
+            each->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                [begun, armed = each->armed](const error_code&) {
+                    begun();
+                    *armed = false;
+                });
+        });
     }
 }
 
-// What waits for guests is no work of the loop's: whether it had to be ended to see if that has any.
-bool hosting_run::disarm()
+// Runs a handler that is ready, or one of its own. As poll_one(), but that one may run a handler that came after a
+// stop(): it looks at the reactor in between.
+std::size_t hosting_run::look()
 {
-    bool was_armed = false;
-    for (const auto& each : bells_)
-    {
-        error_code ignored;
-        if (*each->armed)
-            each->descriptor.cancel(ignored);
-        was_armed = was_armed || *each->armed;
-    }
-    if (std::exchange(*timer_armed_, false))
-    {
-        timer_.cancel();
-        was_armed = true;
-    }
-    return was_armed;
+    if (!std::exchange(*looking_, true))
+        without_work([&](auto begun) {
+            asio::post(loop_, [begun, looking = looking_] {
+                begun();
+                *looking = false;
+            });
+        });
+    return loop_.run_one();
 }
 
 bool hosting_run::has_work() const
@@ -128,8 +138,10 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
     // The last handler may give work to a guest.
     if (!work_)
         work_.emplace(loop_.get_executor());
-    const std::size_t one = loop_.poll_one();
-    if (is_outdated() || (one > 0 && ++handlers_ < most_handlers))
+    const bool poll = deadline == loop_clock::time_point::min();
+    const std::size_t one = poll ? loop_.poll_one() : look();
+    const bool ran = one > 0 && (poll || *looking_);
+    if (is_outdated() || (ran && ++handlers_ < most_handlers))
         return one;
     handlers_ = 0;
     bool busy = false;
@@ -141,10 +153,8 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
     }
     if (!has_work())
         work_.reset();
-    if (one > 0 || busy || loop_.stopped() || deadline == loop_clock::time_point::min())
+    if (ran || busy || loop_.stopped() || poll)
         return one;
-    if (!work_ && disarm())
-        return 0;
     std::optional<std::chrono::milliseconds> most;
     for (const auto& each : bells_)
     {
@@ -160,7 +170,10 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
             std::chrono::steady_clock::now() + *most);
     if (until)
         wake_at(*until);
-    return loop_.run_one();
+    const std::size_t last = loop_.run_one();
+    if (last > 0 && loop_.stopped() && has_work()) // the loop's last handler gave that to a guest
+        record_.go_on_without_work();
+    return one + last;
 }
 
 // By a timer: Asio's functions that wait for a time run a handler that came after a stop().
@@ -171,10 +184,12 @@ void hosting_run::wake_at(loop_clock::time_point at)
         return;
     timer_.expires_at(at);
     *timer_armed_ = true;
-    timer_.async_wait([armed = timer_armed_](const error_code& ec) {
-        if (ec != asio::error::operation_aborted)
-            *armed = false;
-        count_as_probe();
+    without_work([&](auto begun) {
+        timer_.async_wait([begun, armed = timer_armed_](const error_code& ec) {
+            begun();
+            if (ec != asio::error::operation_aborted)
+                *armed = false;
+        });
     });
 }
 

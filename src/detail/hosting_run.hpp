@@ -53,8 +53,10 @@ private:
     };
 
     bool is_outdated() const;
+    std::size_t look();
+    template <class Begin>
+    void without_work(Begin begin);
     void arm();
-    bool disarm();
     void wake_at(loop_clock::time_point at);
     bool has_work() const;
 
@@ -64,6 +66,8 @@ private:
     std::vector<std::unique_ptr<bell>> bells_;
     asio::steady_timer timer_; // ends the loop's wait as well
     const std::shared_ptr<bool> timer_armed_ = std::make_shared<bool>(false);
+    const std::shared_ptr<bool> looking_ =
+        std::make_shared<bool>(false); // its own handler has not run
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     std::size_t handlers_ = 0; // since the guests had their turn
 };

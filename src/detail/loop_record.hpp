@@ -106,6 +106,10 @@ public:
     // sticks, and so does want of work that Loops did not see: of a run not made through it.
     void resume();
 
+    // Inside of a run that is to go on for what is no work of the loop's: restarts the loop where nothing but want of
+    // work has stopped it.
+    void go_on_without_work();
+
     // The run is about to let go of work that it held. Unless the loop is stopped now, only want of
     // work can stop it from here on.
     void let_go_of_work();

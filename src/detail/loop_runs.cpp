@@ -96,6 +96,14 @@ void loop_record::resume()
     loop.restart();
 }
 
+void loop_record::go_on_without_work()
+{
+    const std::lock_guard lock(mutex_);
+    asio::io_context& loop = *context();
+    if (!stopped_by_request_ && ran_out_of_work(loop))
+        loop.restart();
+}
+
 void loop_record::let_go_of_work()
 {
     const std::lock_guard lock(mutex_);

@@ -44,6 +44,8 @@ public:
     std::shared_ptr<child_watcher> watcher;
     unsigned watcher_generation = 0;    // the fork generation it belongs to
     std::shared_ptr<virtual_time> time; // of the loops that are made; null: the real one
+    // What is done to each loop that is made, before anybody has it.
+    std::vector<std::function<void(asio::io_context&)>> furnishers;
 
     std::atomic<bool> closed{false};
     // The process had the policy, and has another one now.

@@ -4,6 +4,9 @@
 #include <loops/loop_local.hpp>
 #include <loops/policy/guest_policy.hpp>
 
+#include "detail/policy_core.hpp"
+
+#include <mutex>
 #include <utility>
 
 namespace loops {
@@ -30,8 +33,15 @@ struct guest_policy::impl
 
 guest_policy::guest_policy(
     std::string title, const guest_function& make, std::shared_ptr<event_loop_policy> inner)
-    : wrapping_policy(std::move(inner)), impl_(std::make_unique<impl>(std::move(title), make))
-{}
+    : wrapping_policy(std::move(inner)), impl_(std::make_shared<impl>(std::move(title), make))
+{
+    if (asio::io_context* const loop = existing_event_loop())
+        guest_of(*loop);
+    // Not when a loop is asked for: another thread may close the policy, and the loop, just then.
+    const std::lock_guard lock(core()->mutex);
+    core()->furnishers.emplace_back(
+        [impl = impl_](asio::io_context& loop) { impl->guests.get(loop); });
+}
 
 guest_policy::~guest_policy() = default;
 
@@ -45,47 +55,11 @@ std::shared_ptr<loop_guest> guest_policy::guest_of(asio::io_context& loop)
     return impl_->guests.get(loop);
 }
 
-asio::io_context& guest_policy::get_event_loop()
-{
-    asio::io_context& loop = wrapping_policy::get_event_loop();
-    guest_of(loop);
-    return loop;
-}
-
 void guest_policy::set_event_loop(asio::io_context* loop)
 {
     wrapping_policy::set_event_loop(loop);
     if (loop != nullptr)
         guest_of(*loop);
-}
-
-asio::io_context& guest_policy::select_event_loop(const selection& what)
-{
-    asio::io_context& loop = wrapping_policy::select_event_loop(what);
-    guest_of(loop);
-    return loop;
-}
-
-std::unique_ptr<event_loop> guest_policy::new_event_loop()
-{
-    auto loop = wrapping_policy::new_event_loop();
-    guest_of(*loop);
-    return loop;
-}
-
-std::unique_ptr<event_loop> guest_policy::new_callers_loop()
-{
-    auto loop = wrapping_policy::new_callers_loop();
-    guest_of(*loop);
-    return loop;
-}
-
-void guest_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
-{
-    wrapping_policy::for_each_loop([&](asio::io_context& loop) {
-        guest_of(loop);
-        visit(loop);
-    });
 }
 
 } // namespace LOOPS_ABI

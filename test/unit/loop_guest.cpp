@@ -82,6 +82,7 @@ public:
 
     std::optional<std::chrono::milliseconds> prepare() override
     {
+        ++sleeps;
         if (!later_)
             return std::nullopt;
         const auto left = at_ - std::chrono::steady_clock::now();
@@ -93,6 +94,7 @@ public:
 
     std::atomic<bool> works{false};
     std::atomic<int> rounds{0};
+    std::atomic<int> sleeps{0};
 
 private:
     const int event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -240,6 +242,63 @@ BOOST_AUTO_TEST_CASE(want_of_work_ends_the_run)
     bool ran = false;
     guest->give([&] { ran = true; });
     loop.poll();
+    BOOST_TEST(ran);
+}
+
+// The loop sleeps by descriptors of its guests, which are no work of its own.
+BOOST_AUTO_TEST_CASE(another_thread_lets_go_of_the_last_work)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    for (int round = 0; round != 20; ++round)
+    {
+        auto work = asio::make_work_guard(loop);
+        const int before = guest->sleeps;
+        std::thread runner([&] { loop.run_for(test::patience); });
+        while (guest->sleeps == before)
+            std::this_thread::yield();
+        work.reset();
+        runner.join();
+        BOOST_REQUIRE(loop.stopped()); // not for want of time
+        loop.restart();
+        asio::post(loop, [] {});
+        BOOST_TEST(loop.run() == 1U);
+        loop.restart();
+    }
+}
+
+// What a handler gives to a guest goes on when the loop's own work has ended, but not beyond a stop().
+BOOST_AUTO_TEST_CASE(the_last_handler_stops_the_loop)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    asio::steady_timer timer(loop, 2ms);
+    bool ran = false;
+    const auto give = [&] {
+        guest->works = true;
+        guest->give([&] {
+            ran = true;
+            guest->works = false;
+        });
+    };
+    timer.async_wait([&](const loops::error_code&) {
+        give();
+        loop.stop();
+    });
+    BOOST_TEST(loop.run() == 1U);
+    BOOST_TEST(loop.stopped());
+    BOOST_TEST(!ran);
+    loop.restart();
+    loop.run();
+    BOOST_TEST(ran);
+
+    loop.restart();
+    ran = false;
+    timer.expires_after(2ms);
+    timer.async_wait([&](const loops::error_code&) { give(); });
+    loop.run();
     BOOST_TEST(ran);
 }
 
