@@ -5,13 +5,8 @@
 
 #include "subject.hpp"
 
-#include <cerrno>
-#include <csignal>
-#include <system_error>
+#include <cstdlib>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace children {
@@ -21,46 +16,23 @@ const char* const interpreter = "/usr/bin/python3";
 
 } // namespace
 
-python::python(const std::string& script, const std::vector<std::string>& given)
-{
-    int to[2];
-    int from[2];
-    if (::pipe2(to, O_CLOEXEC) != 0 || ::pipe2(from, O_CLOEXEC) != 0)
-        throw std::system_error(errno, std::generic_category(), "pipe2");
-    std::vector<std::string> words{interpreter, beside(script)};
-    words.insert(words.end(), given.begin(), given.end());
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, to[0], 0);
-    ::posix_spawn_file_actions_adddup2(&actions, from[1], 1);
-    const int error =
-        ::posix_spawn(&pid_, interpreter, &actions, nullptr, pointers(words).data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(to[0]);
-    ::close(from[1]);
-    to_ = ::fdopen(to[1], "w");
-    from_ = ::fdopen(from[0], "r");
-    if (error != 0)
-        throw std::system_error(error, std::generic_category(), interpreter);
-}
-
-python::~python()
-{
-    std::fclose(to_);
-    std::fclose(from_);
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-}
-
-void python::tell(const std::string& text)
-{
-    std::fputs(text.c_str(), to_);
-    std::fflush(to_);
-}
-
-bool python::is_there()
+bool has_python()
 {
     return ::access(interpreter, X_OK) == 0;
+}
+
+bool has_uvloop()
+{
+    static const bool has =
+        std::system("/usr/bin/python3 -c 'import uvloop' 2>/dev/null") == 0; // NOLINT: one thread
+    return has;
+}
+
+std::vector<std::string> python(const std::string& script, const std::vector<std::string>& given)
+{
+    std::vector<std::string> command{interpreter, beside(script)};
+    command.insert(command.end(), given.begin(), given.end());
+    return command;
 }
 
 } // namespace children

@@ -191,9 +191,6 @@ void add_asyncio(std::vector<kind>& all);
 // The path of a file that stands beside this program.
 std::string beside(const std::string& file);
 
-// Whether Debian's Python has uvloop.
-bool has_uvloop();
-
 // A command line of the helper program.
 std::vector<std::string> command(const arguments& args);
 

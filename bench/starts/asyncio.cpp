@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#include "../children/host.hpp"
 #include "../children/python.hpp"
-#include "../children/subject.hpp"
 #include "starters.hpp"
 
 #include <stdexcept>
@@ -15,7 +15,7 @@ class asyncio_starter : public starter
 {
 public:
     asyncio_starter(const std::string& program, const char* way)
-        : process_("asyncio_starts.py", {program, way})
+        : process_(children::python("asyncio_starts.py", {program, way}))
     {
         receive();
     }
@@ -33,14 +33,14 @@ private:
             throw std::runtime_error("asyncio: its process is gone");
     }
 
-    children::python process_;
+    const children::host process_;
 };
 
 } // namespace
 
 void add_asyncio(std::vector<kind>& all)
 {
-    if (!children::python::is_there())
+    if (!children::has_python())
         return;
     const auto add = [&all](const std::string& name, const char* way) {
         all.push_back({name, [way](const std::string& program) -> std::unique_ptr<starter> {

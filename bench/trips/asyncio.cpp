@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The Loops authors
 // Distributed under the Boost Software License, Version 1.0. (See LICENSE_1_0.txt)
 
+#include "../children/host.hpp"
 #include "../children/python.hpp"
 #include "../children/subject.hpp"
 #include "pair.hpp"
@@ -31,18 +32,18 @@ public:
 
 private:
     asyncio_pair(const char* library, const std::array<unsigned, 2>& places)
-        : process_(
-              "asyncio_trips.py", {library, std::to_string(places[0]), std::to_string(places[1])})
+        : process_(children::python(
+              "asyncio_trips.py", {library, std::to_string(places[0]), std::to_string(places[1])}))
     {}
 
-    children::python process_;
+    const children::host process_;
 };
 
 } // namespace
 
 void add_asyncio(std::vector<setting>& all)
 {
-    if (!children::python::is_there())
+    if (!children::has_python())
         return;
     all.push_back({"asyncio", [] { return std::make_unique<asyncio_pair>("asyncio"); }});
     if (children::has_uvloop())
