@@ -3,6 +3,7 @@
 
 #include "scenario.hpp"
 
+#include <cerrno>
 #include <csignal>
 
 #include <sys/wait.h>
@@ -118,10 +119,13 @@ void trace(pid_t pid)
     }
     ::close(told[1]);
     char answer = 'n';
-    const bool read = ::read(told[0], &answer, 1) == 1;
+    // The end of what is between may interrupt: not every handler of SIGCHLD restarts calls.
+    while (::read(told[0], &answer, 1) < 0 && errno == EINTR)
+        continue;
     ::close(told[0]);
-    ::waitpid(between, nullptr, 0);
-    if (!read || answer != 'y')
+    while (::waitpid(between, nullptr, 0) < 0 && errno == EINTR)
+        continue;
+    if (answer != 'y')
         throw not_offered(); // this process may not trace
 }
 
