@@ -200,6 +200,9 @@ std::vector<kind> kinds()
     add_libev(all);
 #endif
     add_asyncio(all);
+#ifdef LOOPS_BENCH_HAS_TOKIO
+    add_tokio(all);
+#endif
     return all;
 }
 

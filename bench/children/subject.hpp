@@ -185,6 +185,7 @@ void add_libuv(std::vector<kind>& all);
 void add_glib(std::vector<kind>& all);
 void add_libev(std::vector<kind>& all);
 void add_asyncio(std::vector<kind>& all);
+void add_tokio(std::vector<kind>& all);
 
 // --- support ---
 

@@ -164,6 +164,9 @@ std::vector<starts::kind> starts::kinds()
     add_libev(all);
 #endif
     add_asyncio(all);
+#if defined(LOOPS_BENCH_HAS_TOKIO)
+    add_tokio(all);
+#endif
     return all;
 }
 

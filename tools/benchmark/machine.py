@@ -80,6 +80,7 @@ def versions():
         "libev": macros("ev.h", "EV_VERSION_MAJOR", "EV_VERSION_MINOR"),
         "python": output([python, "-c", "import platform; print(platform.python_version())"]),
         "uvloop": output([python, "-c", "import uvloop; print(uvloop.__version__)"]),
+        "tokio": output(["dpkg-query", "-W", "-f=${source:Upstream-Version}", "librust-tokio-dev"]),
     }
     return found
 
