@@ -90,8 +90,8 @@ run_scope::run_scope(asio::io_context& loop, policy_hold hold)
                 platform::describe_thread() + "; return to the run that is under way");
     if (hold == policy_hold::keep)
         policy_ = frame_.record->policy();
-    frame_.record->enter(frame_);
     frame_.of_policy = hold == policy_hold::none;
+    frame_.record->enter(frame_);
     frame_.outer = this_thread.run;
     frame_.fork_generation = fork_generation();
     this_thread.run = &frame_;

@@ -179,11 +179,6 @@ void key_table::take_out(entries::iterator it, entries& into) noexcept
 }
 
 // Beside the thread of the crew, if it has one.
-bool key_table::is_run_by_callers(event_loop& loop) const
-{
-    return record_of(loop)->runners() > (threads_ ? threads_->members_in(loop) : 0);
-}
-
 bool key_table::drop(const key_question& of)
 {
     entries going;
@@ -192,7 +187,8 @@ bool key_table::drop(const key_question& of)
         const auto it = find_locked(of);
         if (it == entries_.end())
             return false;
-        if (it->made && (is_run_by_callers(*it->made) || (threads_ && threads_->inside(*it->made))))
+        if (it->made && (record_of(*it->made)->is_run_by_callers() ||
+                            (threads_ && threads_->inside(*it->made))))
             throw_error(error::already_running, "dropping loop '" + it->made->name() + "' on " +
                                                     platform::describe_thread() +
                                                     "; stop it and let its run return first");
@@ -253,7 +249,7 @@ void key_table::check_none_runs() const
                 ", which drops an idle loop of it; do it from another thread");
     for (const entry& each : entries_)
     {
-        if (each.made && is_run_by_callers(*each.made))
+        if (each.made && record_of(*each.made)->is_run_by_callers())
             throw_error(error::already_running, "closing the policy of loop '" + each.made->name() +
                                                     "' on " + platform::describe_thread() +
                                                     "; stop it and let its run return first");
@@ -379,7 +375,7 @@ bool key_table::is_idle(const entry& it) const
     // A loop of somebody else's, or none, is not ours to drop.
     return it.made && it.current && it.current->context() == it.made.get() &&
            it.current->leases.load(std::memory_order_acquire) == 0 && it.current->tasks == 0 &&
-           !is_run_by_callers(*it.made);
+           !record_of(*it.made)->is_run_by_callers();
 }
 
 bool key_table::ends(const loop_record& loop) noexcept

@@ -121,7 +121,6 @@ private:
     void judge(entries& idle);
     bool judge_oldest(loop_clock::time_point now, entries& idle);
     bool is_idle(const entry& it) const;
-    bool is_run_by_callers(event_loop& loop) const;
 
     static asio::io_context* loop_in(entry& it);
     static void end(entries& going) noexcept;

@@ -90,6 +90,7 @@ public:
     void leave(const run_frame& run) noexcept;
     bool is_running() const;
     std::size_t runners() const;
+    bool is_run_by_callers() const;
     std::vector<pid_type> runner_threads() const;
 
     // Ends the runs under way; they do not leave the loop stopped.

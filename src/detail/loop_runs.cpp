@@ -132,6 +132,12 @@ std::size_t loop_record::runners() const
     return has_runs_here() ? usage.size() : 0;
 }
 
+bool loop_record::is_run_by_callers() const
+{
+    const std::lock_guard lock(mutex_);
+    return has_runs_here() && usage.of_callers() > 0;
+}
+
 std::vector<pid_type> loop_record::runner_threads() const
 {
     const std::lock_guard lock(mutex_);
