@@ -6,7 +6,6 @@
 #include "detail/loop_record.hpp"
 #include "detail/thread_state.hpp"
 
-#include <boost/asio/detail/concurrency_hint.hpp>
 #include <boost/asio/detail/scheduler.hpp>
 
 #include <cstddef>
@@ -99,7 +98,7 @@ void loop_probe::answer()
 
 bool can_be_probed(asio::io_context& loop)
 {
-    return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(SCHEDULER, scheduler_of(loop).concurrency_hint());
+    return (scheduler_of(loop).*open(queue_mutex())).enabled();
 }
 
 long work_of(asio::io_context& loop) noexcept
