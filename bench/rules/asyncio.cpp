@@ -5,21 +5,13 @@
 
 #include "rules.hpp"
 
-#include <cstdio>
-
 namespace rules {
 namespace {
 
 word python(const char* program)
 {
-    const word command = word("/usr/bin/python3 -W ignore -c '") + program + "' 2>/dev/null";
-    FILE* const out = ::popen(command.c_str(), "r");
-    char line[256] = "";
-    const bool said = out != nullptr && std::fgets(line, sizeof line, out) != nullptr;
-    if (out == nullptr || ::pclose(out) != 0 || !said)
-        return "no: python3 fails";
-    const word all = line;
-    return all.substr(0, all.find('\n'));
+    return said_by(
+        word("/usr/bin/python3 -W ignore -c '") + program + "' 2>/dev/null", "python3 fails");
 }
 
 word own_loop()

@@ -32,6 +32,9 @@ const subject* const subjects[] = {
     &of_glib,
 #endif
     &of_asyncio,
+#if defined(LOOPS_BENCH_HAS_TOKIO)
+    &of_tokio,
+#endif
 };
 
 struct row

@@ -4,6 +4,7 @@
 #ifndef LOOPS_BENCH_RULES_RULES_HPP
 #define LOOPS_BENCH_RULES_RULES_HPP
 
+#include <cstdio>
 #include <string>
 #include <thread>
 
@@ -34,10 +35,23 @@ extern const subject of_asio;
 extern const subject of_libuv;
 extern const subject of_glib;
 extern const subject of_asyncio;
+extern const subject of_tokio;
 
 inline word yes_or(bool held, const char* otherwise)
 {
     return held ? "yes" : word("no: ") + otherwise;
+}
+
+// The first line of what a command prints.
+inline word said_by(const word& command, const char* otherwise)
+{
+    FILE* const out = ::popen(command.c_str(), "r");
+    char line[256] = "";
+    const bool said = out != nullptr && std::fgets(line, sizeof line, out) != nullptr;
+    if (out == nullptr || ::pclose(out) != 0 || !said)
+        return yes_or(false, otherwise);
+    const word all = line;
+    return all.substr(0, all.find('\n'));
 }
 
 // What a function gives on another thread.

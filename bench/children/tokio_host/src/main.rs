@@ -4,10 +4,13 @@
 //! Runs a runtime of tokio's that has one thread, and does what it is told on standard input.
 //!
 //! usage: tokio_host PROGRAM [counts]
+//!        tokio_host rule NAME
 //!
-//! PROGRAM is what it starts. A line is an operation; each is answered by lines that end with "ok ...", "no" or "refused ...".
+//! PROGRAM is what it starts. A line is an operation; each is answered by lines that end with "ok ...", "no" or "refused ...". The second form
+//! prints what it does about a rule.
 
 mod host;
+mod rules;
 mod system;
 
 use host::Host;
@@ -67,6 +70,13 @@ fn carry_out(host: &mut Host, what: &str, args: &[&str]) -> Result<i64, Problem>
 
 fn main() -> io::Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
+    if given[0] == "rule" {
+        println!(
+            "{}",
+            rules::word(&given[1]).unwrap_or_else(|| "-".to_owned())
+        );
+        return Ok(());
+    }
     if given.iter().any(|word| word == "counts") {
         system::count_signals();
     }

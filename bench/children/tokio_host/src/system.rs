@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::mem;
+use std::panic;
 use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,6 +42,22 @@ pub fn counter_stands() -> bool {
         libc::sigaction(libc::SIGCHLD, ptr::null(), &mut action);
         action.sa_sigaction == counter()
     }
+}
+
+/// What a forked child finds, which does nothing else.
+pub fn in_fork(finds: fn() -> bool) -> io::Result<bool> {
+    let mut status = 0;
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            let found = panic::catch_unwind(finds).unwrap_or(true);
+            libc::_exit(found.into());
+        }
+        if pid < 0 || libc::waitpid(pid, &mut status, 0) != pid {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(status != 0)
 }
 
 /// Starts a child of which tokio knows nothing.
