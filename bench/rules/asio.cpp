@@ -5,8 +5,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <memory>
+#include <utility>
 
 namespace asio = boost::asio;
 
@@ -31,9 +33,15 @@ word pending()
     return yes_or(held.use_count() == 1, "it stays");
 }
 
+word taken()
+{
+    asio::thread_pool pool(2);
+    return taken_by_another([&](auto handler) { asio::post(pool, std::move(handler)); });
+}
+
 } // namespace
 
 const subject of_asio = {
-    "Asio", nullptr, nullptr, early_stop, nullptr, pending, nullptr, nullptr, nullptr};
+    "Asio", nullptr, nullptr, early_stop, nullptr, pending, nullptr, nullptr, nullptr, taken};
 
 } // namespace rules

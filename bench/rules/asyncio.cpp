@@ -92,7 +92,7 @@ word in_fork()
 
 } // namespace
 
-const subject of_asyncio = {
-    "asyncio", own_loop, dead_loop, early_stop, close_running, pending, restores, in_fork, nullptr};
+const subject of_asyncio = {"asyncio", own_loop, dead_loop, early_stop, close_running, pending,
+    restores, in_fork, nullptr, nullptr};
 
 } // namespace rules

@@ -69,6 +69,6 @@ word pending()
 } // namespace
 
 const subject of_glib = {
-    "GLib", own_loop, dead_loop, early_stop, nullptr, pending, nullptr, nullptr, nullptr};
+    "GLib", own_loop, dead_loop, early_stop, nullptr, pending, nullptr, nullptr, nullptr, nullptr};
 
 } // namespace rules

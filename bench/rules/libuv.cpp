@@ -59,7 +59,7 @@ word pending()
 
 } // namespace
 
-const subject of_libuv = {
-    "libuv", own_loop, nullptr, early_stop, close_running, pending, nullptr, nullptr, nullptr};
+const subject of_libuv = {"libuv", own_loop, nullptr, early_stop, close_running, pending, nullptr,
+    nullptr, nullptr, nullptr};
 
 } // namespace rules

@@ -3,6 +3,7 @@
 
 #include <loops/event_loop.hpp>
 #include <loops/loop_clock.hpp>
+#include <loops/make_policy.hpp>
 #include <loops/policy/virtual_time_policy.hpp>
 #include <loops/run.hpp>
 
@@ -13,6 +14,7 @@
 
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,9 +97,19 @@ word day()
     return yes_or(waited, "it was cut short");
 }
 
+word taken()
+{
+    const auto policy = loops::make_policy("shared:2");
+    policy->start();
+    const word said = taken_by_another(
+        [&](auto handler) { asio::post(policy->select_event_loop(), std::move(handler)); });
+    policy->close();
+    return said;
+}
+
 } // namespace
 
-const subject of_loops = {
-    "Loops", own_loop, dead_loop, early_stop, close_running, pending, restores, in_fork, day};
+const subject of_loops = {"Loops", own_loop, dead_loop, early_stop, close_running, pending,
+    restores, in_fork, day, taken};
 
 } // namespace rules

@@ -52,6 +52,7 @@ constexpr row rows[] = {
     {"A main task leaves the caller's current loop as it was", &subject::restores},
     {"In a forked child no loop is running", &subject::in_fork},
     {"A wait of a day is tested in no time", &subject::day},
+    {"What waits behind a busy handler is taken by another thread", &subject::taken},
 };
 
 word outcome(play what)

@@ -4,7 +4,10 @@
 #ifndef LOOPS_BENCH_RULES_RULES_HPP
 #define LOOPS_BENCH_RULES_RULES_HPP
 
+#include <chrono>
 #include <cstdio>
+#include <future>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -28,6 +31,7 @@ struct subject
     play restores;
     play in_fork;
     play day;
+    play taken;
 };
 
 extern const subject of_loops;
@@ -40,6 +44,20 @@ extern const subject of_tokio;
 inline word yes_or(bool held, const char* otherwise)
 {
     return held ? "yes" : word("no: ") + otherwise;
+}
+
+// Whether what a handler posts runs while that handler waits for it.
+template <class Post>
+word taken_by_another(Post post)
+{
+    std::promise<bool> result;
+    post([&] {
+        const auto ran = std::make_shared<std::promise<void>>();
+        std::future<void> has_run = ran->get_future();
+        post([ran] { ran->set_value(); });
+        result.set_value(has_run.wait_for(std::chrono::seconds(5)) == std::future_status::ready);
+    });
+    return yes_or(result.get_future().get(), "it waits");
 }
 
 // The first line of what a command prints.

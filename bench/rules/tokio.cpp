@@ -47,9 +47,14 @@ word day()
     return tokio("day");
 }
 
+word taken()
+{
+    return tokio("taken");
+}
+
 } // namespace
 
 const subject of_tokio{
-    "tokio", own_loop, nullptr, nullptr, close_running, pending, restores, in_fork, day};
+    "tokio", own_loop, nullptr, nullptr, close_running, pending, restores, in_fork, day, taken};
 
 } // namespace rules

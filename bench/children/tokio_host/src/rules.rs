@@ -6,7 +6,7 @@
 use crate::system;
 use std::future;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Weak};
+use std::sync::{mpsc, Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -80,6 +80,19 @@ fn day() -> String {
     yes_or(begin.elapsed() < Duration::from_secs(5), "it takes a day")
 }
 
+/// The task that was made last is kept for the thread that made it: the one before can be taken.
+fn taken() -> String {
+    let two = Builder::new_multi_thread().worker_threads(2).build();
+    let running = two.expect("a runtime");
+    let ran = running.block_on(running.spawn(async {
+        let (say, said) = mpsc::channel();
+        tokio::spawn(async move { say.send(()) });
+        tokio::spawn(async {});
+        said.recv_timeout(Duration::from_secs(5)).is_ok()
+    }));
+    yes_or(ran.unwrap_or(false), "it waits")
+}
+
 /// None: there is no such rule.
 pub fn word(rule: &str) -> Option<String> {
     // A panic that is looked for says nothing.
@@ -91,6 +104,7 @@ pub fn word(rule: &str) -> Option<String> {
         "restores" => restores(),
         "in_fork" => in_fork(),
         "day" => day(),
+        "taken" => taken(),
         _ => return None,
     })
 }
