@@ -147,7 +147,13 @@ BOOST_AUTO_TEST_CASE(descriptors_and_wake_ups)
     GSource* const source = g_unix_fd_source_new(ends[0], G_IO_IN);
     g_source_set_callback(source, G_SOURCE_FUNC(&reader::read), &seen, nullptr);
     g_source_attach(source, nullptr);
+    test::latch runs; // before that, nobody owns the context, and each thread that invokes does
+    when_idle(nullptr, [&] {
+        runs.count_down();
+        return false;
+    });
     std::thread other([&] {
+        BOOST_TEST(runs.wait());
         for (int i = 0; i != 100; ++i)
         {
             BOOST_TEST(::write(ends[1], "x", 1) == 1);
