@@ -151,22 +151,20 @@ void crew::body(const std::shared_ptr<member>& self, const crew_thread& how)
         if (how.cpu)
             platform::pin_thread(*how.cpu);
         const run_scope scope(*self->of->loop, policy_hold::none);
-        scope.record().resume();
         {
             const std::lock_guard lock(mutex_);
             self->id = std::this_thread::get_id();
+            if (!stopping_) // which resume() might undo, for the loop's other members too
+                scope.record().resume();
         }
         if (how.on_start)
             how.on_start();
-        bool to_run = false;
         {
             const std::lock_guard lock(mutex_);
             self->started = true;
             changed_.notify_all();
-            to_run = !stopping_; // a stop that came before resume() may be undone
         }
-        if (to_run)
-            run(*self);
+        run(*self);
         if (how.on_stop)
             how.on_stop();
     }
@@ -201,12 +199,12 @@ void crew::run_here(asio::io_context& loop, std::uint64_t since)
     {
         const membership note(*this, loop);
         const run_scope scope(loop);
-        scope.record().resume();
         std::shared_ptr<member> self;
         {
             const std::lock_guard lock(mutex_);
             if (stops_ != since)
                 return;
+            scope.record().resume();
             self = add_member(loop);
             self->id = std::this_thread::get_id();
             self->started = true;
