@@ -108,12 +108,10 @@ std::unique_ptr<event_loop> event_loop_policy::make_loop(
     const std::string& loop_name, std::optional<int> hint)
 {
     loop_factory factory;
-    std::shared_ptr<const detail::virtual_time> time;
     std::vector<std::function<void(asio::io_context&)>> furnishers;
     {
         const std::lock_guard lock(core_->mutex);
         factory = core_->factory;
-        time = core_->time;
         furnishers = core_->furnishers;
     }
     std::unique_ptr<event_loop> loop;
@@ -128,7 +126,6 @@ std::unique_ptr<event_loop> event_loop_policy::make_loop(
             "the loop factory of policy '" + name() + "' returned no loop");
     const auto record = detail::record_of(*loop);
     record->set_policy(weak_from_this(), core_->number);
-    record->set_time(time);
     for (const auto& furnish : furnishers)
         furnish(*loop);
     core_->add_loop(record);

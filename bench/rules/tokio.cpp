@@ -17,44 +17,11 @@ word tokio(const char* rule)
     return said_by("'" + (here / "tokio_host").string() + "' rule " + rule, "tokio_host fails");
 }
 
-word own_loop()
-{
-    return tokio("own_loop");
-}
-
-word close_running()
-{
-    return tokio("close_running");
-}
-
-word pending()
-{
-    return tokio("pending");
-}
-
-word restores()
-{
-    return tokio("restores");
-}
-
-word in_fork()
-{
-    return tokio("in_fork");
-}
-
-word day()
-{
-    return tokio("day");
-}
-
-word taken()
-{
-    return tokio("taken");
-}
-
 } // namespace
 
-const subject of_tokio{
-    "tokio", own_loop, nullptr, nullptr, close_running, pending, restores, in_fork, day, taken};
+const subject of_tokio{"tokio", [] { return tokio("own_loop"); }, nullptr, nullptr,
+    [] { return tokio("close_running"); }, [] { return tokio("pending"); },
+    [] { return tokio("restores"); }, [] { return tokio("in_fork"); }, [] { return tokio("day"); },
+    [] { return tokio("taken"); }};
 
 } // namespace rules

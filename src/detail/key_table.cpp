@@ -178,7 +178,6 @@ void key_table::take_out(entries::iterator it, entries& into) noexcept
     into.splice(into.end(), entries_, it);
 }
 
-// Beside the thread of the crew, if it has one.
 bool key_table::drop(const key_question& of)
 {
     entries going;

@@ -135,7 +135,7 @@ std::size_t loop_record::runners() const
 bool loop_record::is_run_by_callers() const
 {
     const std::lock_guard lock(mutex_);
-    return has_runs_here() && usage.of_callers() > 0;
+    return has_runs_here() && usage.has_callers();
 }
 
 std::vector<pid_type> loop_record::runner_threads() const

@@ -23,7 +23,6 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
-class virtual_time;
 class watch;
 
 // What every policy has, whatever it maps to what.
@@ -42,8 +41,7 @@ public:
     exception_action action;
     std::vector<std::function<void()>> drain_hooks;
     std::shared_ptr<child_watcher> watcher;
-    unsigned watcher_generation = 0;    // the fork generation it belongs to
-    std::shared_ptr<virtual_time> time; // of the loops that are made; null: the real one
+    unsigned watcher_generation = 0; // the fork generation it belongs to
     // What is done to each loop that is made, before anybody has it.
     std::vector<std::function<void(asio::io_context&)>> furnishers;
 

@@ -54,10 +54,10 @@ void run_ledger::end(const run_frame& frame) noexcept
     runs_.erase(found);
 }
 
-std::size_t run_ledger::of_callers() const noexcept
+bool run_ledger::has_callers() const noexcept
 {
-    return static_cast<std::size_t>(std::count_if(
-        runs_.begin(), runs_.end(), [](const run& each) { return !each.frame->of_policy; }));
+    return std::any_of(
+        runs_.begin(), runs_.end(), [](const run& each) { return !each.frame->of_policy; });
 }
 
 std::vector<pid_type> run_ledger::threads() const

@@ -33,7 +33,7 @@ public:
     void forget_runs() noexcept { runs_.clear(); }
 
     std::size_t size() const noexcept { return runs_.size(); }
-    std::size_t of_callers() const noexcept; // not on a policy's threads
+    bool has_callers() const noexcept; // beside a policy's own threads
     std::vector<pid_type> threads() const;
 
     // Whether runs are to count their handlers.

@@ -41,7 +41,8 @@ virtual_time_policy::virtual_time_policy(
 {
     check_not_negative(options.idle, "making a policy of virtual time with an idle time");
     const std::lock_guard lock(core()->mutex);
-    core()->time = time_;
+    core()->furnishers.emplace_back(
+        [time = time_](asio::io_context& loop) { detail::record_of(loop)->set_time(time); });
 }
 
 virtual_time_policy::~virtual_time_policy() = default;

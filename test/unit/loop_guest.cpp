@@ -256,8 +256,7 @@ BOOST_AUTO_TEST_CASE(another_thread_lets_go_of_the_last_work)
         auto work = asio::make_work_guard(loop);
         const int before = guest->sleeps;
         std::thread runner([&] { loop.run_for(test::patience); });
-        while (guest->sleeps == before)
-            std::this_thread::yield();
+        BOOST_TEST(test::eventually([&] { return guest->sleeps != before; }));
         work.reset();
         runner.join();
         BOOST_REQUIRE(loop.stopped()); // not for want of time
