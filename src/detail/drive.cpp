@@ -122,8 +122,8 @@ step run_one_hosting(asio::io_context& loop, const run_frame* frame, hosting_run
     if (!poll && deadline && steady_clock::now() >= *deadline)
         return {0, false};
     const std::uint64_t probes = probes_of(frame);
-    const std::size_t one = run.run_one(deadline);
-    return {one - (probes_of(frame) - probes), !loop.stopped() && (one > 0 || !poll)};
+    const hosting_run::turn turn = run.run_one(deadline);
+    return {turn.handlers - (probes_of(frame) - probes), !loop.stopped() && !(turn.idle && poll)};
 }
 
 // Leaves the run function of Asio that a thread is inside of, for drive() to go on differently.

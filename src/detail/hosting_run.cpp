@@ -5,13 +5,13 @@
 
 #include <loops/error.hpp>
 
+#include "detail/loop_probe.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/thread_state.hpp"
 #include "platform/posix/descriptor.hpp"
 #include "platform/system.hpp"
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -41,7 +41,7 @@ hosting_run::bell::bell(asio::io_context& loop, const std::shared_ptr<loop_guest
 }
 
 hosting_run::hosting_run(loop_record& record)
-    : record_(record), loop_(*record.context()), timer_(loop_)
+    : record_(record), loop_(*record.context()), timer_(loop_), mark_(std::make_shared<loop_mark>())
 {
     if (!record_.begin_hosting())
         throw_error(error::already_running, "running " + record_.describe() + " on " +
@@ -113,18 +113,22 @@ void hosting_run::arm()
     }
 }
 
-// Runs a handler that is ready, or one of its own. As poll_one(), but that one may run a handler that came after a
-// stop(): it looks at the reactor in between.
-std::size_t hosting_run::look()
+// Runs a handler that is ready, if there is one. As poll_one(), but that one may run a handler that came
+// after a stop(): it does not ask for that once more after a look at the reactor. Whether one ran.
+bool hosting_run::look(std::size_t& all)
 {
-    if (!std::exchange(*looking_, true))
-        without_work([&](auto begun) {
-            asio::post(loop_, [begun, looking = looking_] {
-                begun();
-                *looking = false;
-            });
-        });
-    return loop_.run_one();
+    if (!has_ready_handler(loop_))
+    {
+        loop_mark::put(mark_, loop_);
+        all = loop_.run_one();
+        if (mark_->is_out())
+            return all > 0;
+        if (!has_ready_handler(loop_))
+            return false;
+    }
+    const std::size_t one = loop_.run_one();
+    all += one;
+    return one > 0;
 }
 
 bool hosting_run::has_work() const
@@ -133,28 +137,28 @@ bool hosting_run::has_work() const
         bells_.begin(), bells_.end(), [](const auto& each) { return each->guest->has_work(); });
 }
 
-std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& deadline)
+hosting_run::turn hosting_run::run_one(const std::optional<loop_clock::time_point>& deadline)
 {
     // The last handler may give work to a guest.
     if (!work_)
         work_.emplace(loop_.get_executor());
-    const bool poll = deadline == loop_clock::time_point::min();
-    const std::size_t one = poll ? loop_.poll_one() : look();
-    const bool ran = one > 0 && (poll || *looking_);
+    turn done;
+    const bool ran = look(done.handlers);
+    done.idle = !ran;
     if (is_outdated() || (ran && ++handlers_ < most_handlers))
-        return one;
+        return done;
     handlers_ = 0;
     bool busy = false;
     for (const auto& each : bells_)
     {
         busy = each->guest->run_ready() || busy;
         if (is_outdated())
-            return one;
+            return done;
     }
     if (!has_work())
         work_.reset();
-    if (ran || busy || loop_.stopped() || poll)
-        return one;
+    if (ran || busy || loop_.stopped() || deadline == loop_clock::time_point::min())
+        return done;
     std::optional<std::chrono::milliseconds> most;
     for (const auto& each : bells_)
     {
@@ -162,7 +166,7 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
             most = std::min(most.value_or(*its), *its);
     }
     if (most && most->count() <= 0) // its turn comes again, with no sleep to prepare
-        return one;
+        return done;
     arm();
     std::optional<loop_clock::time_point> until = deadline;
     if (most)
@@ -173,7 +177,8 @@ std::size_t hosting_run::run_one(const std::optional<loop_clock::time_point>& de
     const std::size_t last = loop_.run_one();
     if (last > 0 && loop_.stopped() && has_work()) // the loop's last handler gave that to a guest
         record_.go_on_without_work();
-    return one + last;
+    done.handlers += last;
+    return done;
 }
 
 // By a timer: Asio's functions that wait for a time run a handler that came after a stop().

@@ -22,6 +22,7 @@ namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
 
+class loop_mark;
 class loop_record;
 
 // A run, by this thread, of a loop that has guests.
@@ -37,9 +38,14 @@ public:
     // Takes in what guests there are now. To be called before each run_one().
     void take_in();
 
-    // Runs a handler, and what is ready of the guests, or waits for either, until the deadline. How many
-    // handlers ran; that none did means that there is none, or that guests had their turn.
-    std::size_t run_one(const std::optional<loop_clock::time_point>& deadline);
+    struct turn
+    {
+        std::size_t handlers = 0; // that ran, with marks
+        bool idle = true;         // none was ready
+    };
+
+    // Runs a handler, or what is ready of the guests, or waits for either, until the deadline.
+    turn run_one(const std::optional<loop_clock::time_point>& deadline);
 
 private:
     // A guest's descriptor, which ends the loop's wait.
@@ -53,7 +59,7 @@ private:
     };
 
     bool is_outdated() const;
-    std::size_t look();
+    bool look(std::size_t& all);
     template <class Begin>
     void without_work(Begin begin);
     void arm();
@@ -66,8 +72,7 @@ private:
     std::vector<std::unique_ptr<bell>> bells_;
     asio::steady_timer timer_; // ends the loop's wait as well
     const std::shared_ptr<bool> timer_armed_ = std::make_shared<bool>(false);
-    const std::shared_ptr<bool> looking_ =
-        std::make_shared<bool>(false); // its own handler has not run
+    const std::shared_ptr<loop_mark> mark_;
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     std::size_t handlers_ = 0; // since the guests had their turn
 };

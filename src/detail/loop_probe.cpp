@@ -53,47 +53,53 @@ scheduler& scheduler_of(asio::io_context& loop)
 
 } // namespace
 
-loop_probe::loop_probe(const std::shared_ptr<loop_record>& record)
-    : operation(&loop_probe::complete), record_(record)
-{}
+void loop_mark::put(const std::shared_ptr<loop_mark>& mark, asio::io_context& loop)
+{
+    if (mark->is_out())
+        return;
+    mark->queued_ = mark;
+    mark->leave();
+    mark->out_.store(true, std::memory_order_relaxed);
+    scheduler_of(loop).post_deferred_completion(mark.get());
+}
+
+void loop_mark::complete(
+    void* owner, operation* base, const boost::system::error_code&, std::size_t)
+{
+    auto* const mark = static_cast<loop_mark*>(base);
+    const auto keep = std::move(mark->queued_);
+    if (owner == nullptr)
+        return; // the loop goes, and takes the mark with it
+    // What the scheduler takes for the end of a unit of work was not counted as one.
+    auto& of = *static_cast<scheduler*>(owner);
+    of.compensating_work_started();
+    run_frame* const run = thread_state::of_this_thread().run;
+    if (run != nullptr && run->record->context() == &of.context())
+        ++run->probes;
+    mark->meet();
+    mark->out_.store(false, std::memory_order_release);
+}
+
+loop_probe::loop_probe(const std::shared_ptr<loop_record>& record) : record_(record) {}
 
 bool loop_probe::send(const std::shared_ptr<loop_probe>& probe)
 {
-    return probe->record_->while_alive([&](asio::io_context& loop) {
-        if (probe->is_out())
-            return;
-        probe->queued_ = probe;
-        probe->sent_at_ = std::chrono::steady_clock::now();
-        probe->out_.store(true, std::memory_order_relaxed);
-        scheduler_of(loop).post_deferred_completion(probe.get());
-    });
+    return probe->record_->while_alive([&](asio::io_context& loop) { put(probe, loop); });
 }
 
-void loop_probe::complete(
-    void* owner, operation* base, const boost::system::error_code&, std::size_t)
+void loop_probe::leave()
 {
-    auto* const probe = static_cast<loop_probe*>(base);
-    const auto keep = std::move(probe->queued_);
-    if (owner == nullptr)
-        return; // the loop goes, and takes the question with it
-    // What the scheduler takes for the end of a unit of work was not counted as one.
-    static_cast<scheduler*>(owner)->compensating_work_started();
-    probe->answer();
+    sent_at_ = std::chrono::steady_clock::now();
 }
 
-void loop_probe::answer()
+void loop_probe::meet()
 {
     thread_state& here = thread_state::of_this_thread();
-    if (here.run != nullptr && here.run->record == record_)
-    {
-        ++here.run->probes;
-        if (here.run->of_policy)
-            here.take_stack_signal();
-    }
+    if (here.run != nullptr && here.run->record == record_ && here.run->of_policy)
+        here.take_stack_signal();
     answered_at_ = std::chrono::steady_clock::now();
     answered_by_ = here.number();
     record_->usage.note_lag(answered_at_ - sent_at_);
-    out_.store(false, std::memory_order_release);
 }
 
 bool can_be_probed(asio::io_context& loop)
@@ -104,6 +110,15 @@ bool can_be_probed(asio::io_context& loop)
 long work_of(asio::io_context& loop) noexcept
 {
     return scheduler_of(loop).*open(work_count());
+}
+
+bool has_ready_handler(asio::io_context& loop)
+{
+    using access = asio::detail::op_queue_access;
+    scheduler& of = scheduler_of(loop);
+    const asio::detail::conditionally_enabled_mutex::scoped_lock lock(of.*open(queue_mutex()));
+    auto& its = of.*open(queue());
+    return access::front(its) != access::back(its); // one of them is the reactor's turn
 }
 
 const void* next_in_queue_of(asio::io_context& loop)

@@ -35,36 +35,57 @@ namespace detail {
 
 class loop_record;
 
+// What a loop meets in its queue: no work of the loop's, and no handler of anybody's. It can be put
+// there again.
+class loop_mark : private asio::detail::scheduler_operation
+{
+public:
+    loop_mark() : operation(&loop_mark::complete) {}
+    loop_mark(const loop_mark&) = delete;
+    loop_mark& operator=(const loop_mark&) = delete;
+    virtual ~loop_mark() = default;
+
+    // Puts it to the end of the queue, where it is not in it; by one thread at a time.
+    static void put(const std::shared_ptr<loop_mark>& mark, asio::io_context& loop);
+
+    // Whether the loop has yet to meet it.
+    bool is_out() const noexcept { return out_.load(std::memory_order_acquire); }
+
+private:
+    using operation = asio::detail::scheduler_operation;
+
+    // Before it is put, and where the loop meets it.
+    virtual void leave() {}
+    virtual void meet() {}
+
+    static void complete(
+        void* owner, operation* base, const boost::system::error_code& ec, std::size_t bytes);
+
+    std::shared_ptr<loop_mark> queued_; // itself, while it is in the loop's queue
+    std::atomic<bool> out_{false};
+};
+
 // A question to a loop, which its thread answers from a handler of its own. It can be asked again.
-class loop_probe : private asio::detail::scheduler_operation
+class loop_probe final : public loop_mark
 {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
     explicit loop_probe(const std::shared_ptr<loop_record>& record);
 
-    loop_probe(const loop_probe&) = delete;
-    loop_probe& operator=(const loop_probe&) = delete;
-
     // Asks, if the last time was answered; by one thread at a time. False: the loop is gone.
     static bool send(const std::shared_ptr<loop_probe>& probe);
 
-    // Whether the loop has yet to answer. What follows is of the last answer, where it has not.
-    bool is_out() const noexcept { return out_.load(std::memory_order_acquire); }
+    // Of the last answer, while the loop has yet to give the next.
     time_point sent_at() const noexcept { return sent_at_; }
     time_point answered_at() const noexcept { return answered_at_; }
     pid_type answered_by() const noexcept { return answered_by_; }
 
 private:
-    using operation = asio::detail::scheduler_operation;
-
-    static void complete(
-        void* owner, operation* base, const boost::system::error_code& ec, std::size_t bytes);
-    void answer();
+    void leave() override;
+    void meet() override;
 
     const std::shared_ptr<loop_record> record_;
-    std::shared_ptr<loop_probe> queued_; // itself, while it is in the loop's queue
-    std::atomic<bool> out_{false};
     time_point sent_at_;
     time_point answered_at_;
     pid_type answered_by_ = 0;
@@ -75,6 +96,10 @@ bool can_be_probed(asio::io_context& loop);
 
 // How many operations and handlers the loop has yet to do. It changes while threads run the loop.
 long work_of(asio::io_context& loop) noexcept;
+
+// Whether a handler of a loop is ready to run, or a mark; to the one thread that runs the loop, between
+// two handlers, and where Asio's reactor is in use.
+bool has_ready_handler(asio::io_context& loop);
 
 // What is next in the loop's queue, to be compared and no more. A handler is taken from it when
 // it begins.
