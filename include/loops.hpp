@@ -5,7 +5,8 @@
 #define LOOPS_HPP
 
 /// @file
-/// All of Loops, for small programs.
+/// All of Loops, for small programs, but for what needs other libraries: `loops/process/launcher.hpp`
+/// (Boost.Process v2) and `loops/foreign/` (GLib, libuv).
 
 #include <loops/async_invoke.hpp>
 #include <loops/async_migrate.hpp>

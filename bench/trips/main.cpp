@@ -48,7 +48,7 @@ const std::vector<setting>& settings()
     return all;
 }
 
-// The part of a CPU that the two use while this happens so often.
+// The part of a CPU that the two use while this happens so often, in percent.
 template <class F>
 double use_of_cpu(const pair& of, std::size_t times_over, std::chrono::nanoseconds every, F what)
 {
@@ -60,7 +60,7 @@ double use_of_cpu(const pair& of, std::size_t times_over, std::chrono::nanosecon
         what();
         std::this_thread::sleep_until(at += every);
     }
-    return std::max(0.0, of.cpu() - used) / (measure::wall_nanoseconds() - begin);
+    return std::max(0.0, of.cpu() - used) / (measure::wall_nanoseconds() - begin) * 100;
 }
 
 void measure_hops(std::size_t rounds, const char* title, const std::vector<unsigned>& cpus)
@@ -109,14 +109,21 @@ void measure_hops(std::size_t rounds, const char* title, const std::vector<unsig
         const measure::result& it = results[i];
         char interval[64];
         std::snprintf(interval, sizeof interval, "[%.3f, %.3f]", it.ratio.low, it.ratio.high);
-        const auto percent = [](const std::vector<double>& of) {
-            return measure::estimate_of(of).median * 100;
-        };
+        const measure::estimate trip = measure::estimate_of(all[i].trip);
+        const measure::estimate idle = measure::estimate_of(all[i].idle);
+        const measure::estimate ticking = measure::estimate_of(all[i].ticking);
         std::printf("%-24s  %8.2f us  %8.3f  %-20s  %7.2f us  %5.1f %%  %5.1f %%\n",
-            it.name.c_str(), it.figure.median / 1e3, it.ratio.median, interval,
-            measure::estimate_of(all[i].trip).median / 1e3, percent(all[i].idle),
-            percent(all[i].ticking));
+            it.name.c_str(), it.figure.median / 1e3, it.ratio.median, interval, trip.median / 1e3,
+            idle.median, ticking.median);
         measure::write(it, "ns");
+        const auto write = [&](const char* what, const char* unit,
+                               const measure::estimate& figure) {
+            measure::write(
+                {title, it.name, what, unit, rounds, figure, std::nullopt, measure::better::less});
+        };
+        write("CPU time of it", "ns", trip);
+        write("CPU while idle", "%", idle);
+        write("CPU at 1 kHz", "%", ticking);
     }
     std::printf("\n");
 }

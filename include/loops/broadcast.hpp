@@ -56,7 +56,8 @@ auto async_broadcast(event_loop_policy& policy, Function function,
 
 /// The same for loops of one's own choice.
 ///
-/// @param loops None is null. One that is named twice calls twice. None at all: completes at once.
+/// @param loops None is null. One that is named twice calls twice. None at all: it completes without a call,
+/// though never inside of this function.
 template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr))
                               CompletionToken = detail::default_token>
 auto async_broadcast(std::vector<asio::io_context*> loops, Function function,

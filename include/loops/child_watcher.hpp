@@ -41,13 +41,18 @@ using if_process = decltype(pid_type(std::declval<Process&>().id()),
 /// loop, which is not made for this. There being none, it completes with
 /// `error::no_running_event_loop` on a thread of Loops.
 ///
+/// Where a watcher has to be attached first (safe_child_watcher, fast_child_watcher), or was detached by
+/// `attach_loop(nullptr)`, a wait without an executor of its own is kept until it is attached, which the
+/// log hook is told; is_active() says so beforehand.
+///
 /// An associated executor that belongs to no loop (a thread pool's, that of `use_future`, the
 /// system executor) needs none, and is independent of all of them: a thread of Loops watches for it.
 ///
 /// A wait for a loop that is closed or destroyed before it ended is destroyed uncalled, as Asio's
 /// operations are.
 ///
-/// A watcher never signals a child. It reaps only children that were registered.
+/// A watcher never signals a child. But for fast_child_watcher it reaps only children that were
+/// registered, with any watcher.
 ///
 /// @par Deriving
 /// A watcher of the user's overrides `do_async_wait()`, and what it needs of the hooks. All of them
@@ -140,13 +145,14 @@ public:
     /// destructor would signal and wait by number: that must not happen once the child was reaped
     /// here.
     ///
-    /// @param process A `boost::process::child` (v1), a `boost::process::v2::basic_process`, or
-    /// whatever has their `id()` and `detach()`; moved from. It is detached when the wait starts: by
+    /// @param process A `boost::process::child` (v1), a `boost::process::v2::basic_process`, a
+    /// started_process, or whatever has their `id()` and `detach()`; moved from. It is detached when the wait starts: by
     /// a lazy token that is never run, never. Where the wait cannot be started the child is detached
     /// all the same, neither signalled nor reaped. It must be running or dead, and not waited for
     /// before.
     ///
-    /// @param token The completion token, as for a pid.
+    /// @param token The completion token, as for a pid; so are the completion signature, the errors, and
+    /// what a cancellation does.
     ///
     /// @throws As for a pid. For an object without a process, `invalid_argument`: it is as before.
     template <class Process,

@@ -282,7 +282,8 @@ private:
 /// with `error::policy_closed`; or whatever the policy's loop factory throws.
 ///
 /// @par Complexity
-/// Once the thread has its loop: constant; no lock, no allocation, no scan of loops.
+/// Once the thread has its loop: constant; no lock, no allocation, no scan of loops. Outside of a run, a
+/// policy whose event_loop_policy::current_is_thread_bound() is false is asked each time.
 LOOPS_DECL asio::io_context& get_event_loop();
 
 /// The same, giving null and an error code where get_event_loop() throws.
@@ -305,8 +306,9 @@ LOOPS_DECL asio::io_context* try_get_running_loop() noexcept;
 /// The loop is adopted: it may be any `io_context`, and stays its owner's. When it is destroyed,
 /// every slot that named it becomes empty.
 ///
-/// @throws system_error with `error::loop_closed` for a closed loop, or with
-/// `operation_not_supported` where the policy has a loop of its own here.
+/// @throws system_error with `error::loop_closed` for a closed loop; with `error::policy_closed`; with
+/// `operation_not_supported` where the policy has a loop of its own here; with `error::already_running` where
+/// threads of a shared_policy run its loop; with `error::no_current_event_loop` where a keyed_policy has no key.
 LOOPS_DECL void set_event_loop(asio::io_context& loop);
 
 /// Empties the slot of the calling context of use; none is made on demand there any more.

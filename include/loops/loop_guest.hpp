@@ -18,7 +18,8 @@ inline namespace LOOPS_ABI {
 /// Another framework's event loop, which is run along with a loop, on its thread. Derive from it to
 /// host one; for GLib and libuv there is `loops/foreign/`.
 ///
-/// A loop with guests is not run in virtual time, and reports no slow callbacks.
+/// A loop with guests is not run in virtual time: the run function throws `operation_not_supported`. It
+/// reports no slow callbacks.
 ///
 /// All of it is called on the thread that runs the loop, and by Loops' run functions only: `event_loop::run()` and its siblings,
 /// loops::run_loop(), policies. A plain `io_context::run()` does not run guests.

@@ -27,6 +27,7 @@ inline namespace LOOPS_ABI {
 /// | `keyed`, `keyed:8` | keyed_policy<std::uint64_t>, run by the policy; with a number, keys count modulo that number; where there is no key, it is 0; `idle=30s` (keyed_options::drop_idle_after), `name=shard` |
 /// | `bounded:64/...` | bounded_policy of that many tasks over what follows; `queue=1000` (waiting tasks) |
 /// | `priority/...`, `priority:3/...` | priority_policy of that many priorities over what follows; `ageing=64` |
+/// | `virtual_time/...` | virtual_time_policy over what follows; `idle=50ms` (virtual_time_options::idle), `shuffle=7` |
 ///
 /// Times are whole numbers with a unit: `ns`, `us`, `ms` or `s`.
 ///

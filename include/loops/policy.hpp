@@ -113,8 +113,8 @@ public:
     virtual asio::io_context* existing_event_loop() noexcept = 0;
 
     /// Makes `loop` current for the calling context of use; null empties the slot.
-    /// @throws system_error with `error::loop_closed` for a closed loop, or with
-    /// `operation_not_supported` where the policy has a loop of its own here.
+    /// @throws system_error with `error::loop_closed` for a closed loop; with `error::policy_closed`; with
+    /// `operation_not_supported` where the policy has a loop of its own here; or as the policy says.
     virtual void set_event_loop(asio::io_context* loop) = 0;
 
     /// Makes a loop by the factory; nothing becomes current. The caller owns it.

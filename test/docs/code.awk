@@ -32,7 +32,8 @@ function end_block()
 }
 
 inside && /^(----|```)$/ { end_block(); next }
-inside && /^#include/ { text = text "\n"; next } # of the library, which context.hpp includes whole
+# context.hpp has what a program includes, and what it declares and leaves to the reader.
+inside && /^(#include|void serve\()/ { text = text "\n"; next }
 inside && sub(/^int main\(/, "void code(") { program = 1 }
 # Nobody else's port, and nobody else's callers.
 inside { gsub(/asio::ip::tcp::v4\(\), 8080/, "asio::ip::address_v4::loopback(), 0"); text = text $0 "\n" }

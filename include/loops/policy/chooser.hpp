@@ -230,10 +230,10 @@ struct prefer_current_options
     ///
     /// Going costs a hop. Staying costs the wait for what is ahead: where everybody has something to
     /// do, for one handler of each session more. Between loops that sleep, a hop there and back was
-    /// measured at 60 to 70 us; loops of their own begin to win over one shared loop at 1 to 5 us a
-    /// handler. Hence 16: as many handlers of 4 us take as long as the hop.
+    /// measured at 35 to 70 us; loops of their own begin to win over one shared loop at 1 to 5 us a
+    /// handler. Hence 16: as many handlers of 3 us take as long as the hop.
     ///
-    /// With handlers of t us, and leases of weight 1, about 65 / t is right; where the loops rarely
+    /// With handlers of t us, and leases of weight 1, about 50 / t is right; where the loops rarely
     /// sleep, a hundredth of that, and two_choices may do. Leases of other weights scale it.
     std::int64_t margin = 16;
 };

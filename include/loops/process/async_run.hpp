@@ -177,9 +177,20 @@ struct pipeline
 /// - The result has one element for each program, in their order; all but the last one have no output.
 /// - Where one of them cannot be started, those before it are killed, and the result has their ends.
 /// - run_options::on_error is called with the lines of all of them.
+/// - run_options::deadline and the ladder are for all of them together.
+///
+/// @param what The programs.
+/// @param options As for one command.
+/// @param token The completion token, as for one command.
 ///
 /// @par Completion Signature
 /// @code void(loops::error_code, std::vector<loops::run_result>) @endcode
+///
+/// @par Errors
+/// As for one command; `invalid_argument` where there is no program.
+///
+/// @par Per-Operation Cancellation
+/// As for one command, for all of the programs.
 ///
 /// @par Example
 /// @code

@@ -78,6 +78,10 @@ public:
     /// @par Completion Signature
     /// @code void(loops::error_code) @endcode
     ///
+    /// @par Errors
+    /// `operation_aborted`: it was cancelled; `error::forked`: the process forked meanwhile; else what the system
+    /// says of `cgroup.events`. That the cgroup was removed is none: it is empty.
+    ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: it completes with `operation_aborted`, and nothing else changes.
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))

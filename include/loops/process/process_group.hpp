@@ -76,8 +76,9 @@ public:
     /// @code void(loops::error_code, loops::child_exit) @endcode
     ///
     /// @par Errors
-    /// Those of start_process() and of child_watcher::async_wait(); `operation_aborted` where it was
-    /// cancelled or stopped before its turn. A process that was stopped has no error: its exit tells.
+    /// Those of start_process() and of child_watcher::async_wait(); `error::watcher_inactive` where the child
+    /// watcher is detached or closed: no process is started; `operation_aborted` where it was cancelled or
+    /// stopped before its turn. A process that was stopped has no error: its exit tells.
     ///
     /// @par Per-Operation Cancellation
     /// terminal, partial and total: before its turn it is taken out of the queue; after that its process is stopped by the
@@ -87,6 +88,9 @@ public:
     auto async_run(command what, CompletionToken&& token = detail::default_token());
 
     /// Waits until no process lives and no command waits for its turn; at once where that is so.
+    ///
+    /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
+    /// associated executor, else on the group's loop.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code) @endcode
@@ -98,6 +102,9 @@ public:
     auto async_wait_all(CompletionToken&& token = detail::default_token());
 
     /// Waits for the next end of a process, whichever it is.
+    ///
+    /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
+    /// associated executor, else on the group's loop.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code, loops::child_exit) @endcode

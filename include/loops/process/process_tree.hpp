@@ -35,8 +35,8 @@ enum class process_tree
     /// Its process group, which it leads. What it starts can leave that. What is left of the group when a
     /// process that was stopped has ended is killed; after one that ended by itself it lives on.
     group,
-    /// All that it starts, which nothing can leave: it has a cgroup (version 2) of its own. When it has ended,
-    /// however, what is left is killed, and its end is told when there is nothing left. It leads a group as well, and
+    /// All that it starts, which nothing can leave: it has a cgroup (version 2) of its own. When it has ended, by
+    /// itself or stopped, what is left is killed, and its end is told when there is nothing left. It leads a group as well, and
     /// where no cgroup can be made, that is all: see cgroup_scope::why_unsupported().
     cgroup
 };

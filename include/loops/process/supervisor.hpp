@@ -213,7 +213,7 @@ public:
     /// @par Errors
     /// - None: stop() was called, or all workers ended and were not to be restarted.
     /// - `error::restart_limit`: there were too many restarts.
-    /// - `error::already_running`.
+    /// - `error::already_running`: async_run() is under way.
     /// - `operation_aborted`: it was cancelled; or the child watcher was closed, and the processes were killed.
     /// - `error::watcher_inactive`: the child watcher was detached or closed when a process was to be started.
     /// Those that lived were killed.
@@ -228,6 +228,9 @@ public:
 
     /// Waits until each worker is ready, or ended for good; at once where that is so. Where async_run() was not
     /// called, or has completed, it waits for the next run's.
+    ///
+    /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
+    /// associated executor, else on the supervisor's loop.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code) @endcode
@@ -245,6 +248,9 @@ public:
     /// next process gets that at once.
     ///
     /// Where it is called during another such restart, one more follows that.
+    ///
+    /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
+    /// associated executor, else on the supervisor's loop.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code) @endcode

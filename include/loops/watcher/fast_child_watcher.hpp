@@ -37,8 +37,9 @@ inline namespace LOOPS_ABI {
 /// function is told of each.
 ///
 /// @par Complexity
-/// A constant number of system calls an exit; once a second a look at the list of the process's
-/// children, which misses those whose status somebody else took.
+/// A constant number of system calls an exit; once a second a look at up to 64 children, in turn, and
+/// where there are more at the list of the process's children, which misses those whose status somebody
+/// else took.
 ///
 /// @par Stop and continue
 /// async_wait_state() completes with `operation_not_supported`.

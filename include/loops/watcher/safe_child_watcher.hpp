@@ -28,8 +28,9 @@ inline namespace LOOPS_ABI {
 ///
 /// @par Complexity
 /// A signal costs one look at who is dead, and what each exit needs. While a dead child that nobody
-/// registered stands first, it costs a look at each registered child. Once a second the list of the
-/// process's children is looked at, which misses those whose status somebody else took.
+/// registered stands first, it costs a look at each registered child. Once a second up to 64 children are
+/// looked at, in turn, and where there are more the list of the process's children, which misses those
+/// whose status somebody else took.
 ///
 /// @par Stop and continue
 /// async_wait_state() sees them.
