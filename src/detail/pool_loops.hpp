@@ -4,8 +4,9 @@
 #ifndef LOOPS_SRC_DETAIL_POOL_LOOPS_HPP
 #define LOOPS_SRC_DETAIL_POOL_LOOPS_HPP
 
-#include <loops/config.hpp>
+#include <loops/event_loop.hpp>
 
+#include "detail/departure.hpp"
 #include "detail/loop_record.hpp"
 
 #include <atomic>
@@ -46,13 +47,52 @@ private:
     std::vector<std::size_t> first_;
 };
 
-// What choosers see of a pool.
-struct pool_loops
+// The loops that a pool has at a time, for whoever chooses. Does not change once made.
+struct pool_roster
 {
-    // Made once, before anybody chooses among them.
     std::vector<std::shared_ptr<loop_record>> records;
-    // Replaced where a later start binds threads otherwise. Null: not started.
-    std::atomic<const cpu_table*> cpus{nullptr};
+    std::vector<event_loop*> loops;
+    cpu_table cpus;
+};
+
+// The loops of a pool: those that it has, and behind them those that have left, in the order in which
+// they were made. Only roster() may be called without the pool's lock.
+class pool_loops
+{
+public:
+    // Null before the first publish().
+    const pool_roster* roster() const noexcept { return roster_.load(std::memory_order_acquire); }
+
+    std::size_t size() const noexcept { return loops_.size(); }
+    event_loop& operator[](std::size_t index) const { return *loops_[index]; }
+
+    // One more, which is not yet seen.
+    void add(std::unique_ptr<event_loop> loop);
+    // Takes back what was added last. It was never seen.
+    void drop_last();
+
+    // To which CPU its thread is bound.
+    std::vector<std::optional<unsigned>>& cpus() noexcept { return cpus_; }
+    departure& departure_of(std::size_t index) const { return *departures_[index]; }
+    const std::shared_ptr<departure>& shared_departure_of(std::size_t index) const
+    {
+        return departures_[index];
+    }
+
+    // The first so many are the pool's from now on, with their CPUs as they are.
+    void publish(std::size_t size);
+
+    // For the end of the pool.
+    std::vector<std::unique_ptr<event_loop>>& all() noexcept { return loops_; }
+
+private:
+    std::vector<std::unique_ptr<event_loop>> loops_;
+    std::vector<std::shared_ptr<departure>> departures_;
+    std::vector<std::optional<unsigned>> cpus_;
+    std::atomic<const pool_roster*> roster_{nullptr};
+    // Whoever chooses may still be reading an old one. No two are equal, so that restarts and changes of
+    // size to and fro do not pile them up.
+    std::vector<std::unique_ptr<const pool_roster>> rosters_;
 };
 
 } // namespace detail

@@ -38,25 +38,17 @@ struct team
     // How often the threads had been told to stop when they were last started. Another number
     // since: they are stopped, or about to be.
     std::atomic<std::uint64_t> started_at{never};
-    // The loops are made once, by the first start, before `made` is set; they are read without a
-    // lock after that.
-    std::atomic<bool> made{false};
-    std::vector<std::unique_ptr<event_loop>> loops;
-    detail::pool_loops seen;
-    // The tables that `seen` named: whoever chooses may still be reading an old one. No two are
-    // equal, so that restarts do not pile them up.
-    std::vector<std::unique_ptr<const detail::cpu_table>> tables;
-
-    // Makes known to which CPUs the threads are bound.
-    void bound_to(const std::vector<std::optional<unsigned>>& cpus)
-    {
-        auto same = std::find_if(tables.begin(), tables.end(),
-            [&](const auto& table) { return table->cpu_of() == cpus; });
-        if (same == tables.end())
-            same = tables.insert(same, std::make_unique<const detail::cpu_table>(cpus));
-        seen.cpus = same->get();
-    }
+    // Made by the first start.
+    detail::pool_loops loops;
 };
+
+// Of a resize by one of the pool's own threads.
+[[noreturn]] void refuse_now(const pool_policy& of, const char* why)
+{
+    detail::throw_error(error::already_running, "resizing policy '" + of.name() + "' on " +
+                                                    platform::describe_thread() +
+                                                    ", one of its own, " + why + "; try again");
+}
 
 } // namespace
 
@@ -64,14 +56,39 @@ struct pool_policy::impl
 {
     explicit impl(pool_options how)
         : options(std::make_shared<const pool_options>(std::move(how))),
+          size(options->threads),
           present(renewing, [] { return std::make_shared<team>(); })
     {}
+
+    std::string name_of(std::size_t index) const
+    {
+        return options->name + "-" + std::to_string(index);
+    }
+
+    // Starts the thread of a loop, unless the crew was told to stop meanwhile.
+    void start_thread(
+        const std::shared_ptr<detail::crew>& threads, std::size_t index, std::uint64_t stops)
+    {
+        detail::pool_loops& loops = here().loops;
+        detail::crew_thread how{name_of(index), loops.cpus()[index], {}, {}};
+        how.spin = options->spin;
+        if (options->on_thread_start)
+            how.on_start = [options = options, index] { options->on_thread_start(index); };
+        if (options->on_thread_stop)
+            how.on_stop = [options = options, index] { options->on_thread_stop(index); };
+        how.on_idle = [leaves = loops.shared_departure_of(index), &loop = loops[index],
+                          crew = std::weak_ptr<detail::crew>(threads)] {
+            return leaves->ends(loop, crew);
+        };
+        threads->start(loops[index], how, stops);
+    }
 
     // The loops of this process.
     team& here() { return *present.get(); }
 
     // Shared with the threads, whose hooks may be called after the policy is gone.
     const std::shared_ptr<const pool_options> options;
+    std::atomic<std::size_t> size;
     detail::thread_slots slots;
 
 private:
@@ -105,13 +122,13 @@ pool_options of(std::size_t threads, chooser choose)
 
 // The CPU for a thread, or none. With fewer CPUs than threads they are shared evenly.
 std::optional<unsigned> cpu_for(
-    const pool_options& options, std::size_t index, const std::vector<unsigned>& cpus)
+    pinning how, std::size_t index, std::size_t threads, const std::vector<unsigned>& cpus)
 {
-    if (options.pin == pinning::none || cpus.empty())
+    if (how == pinning::none || cpus.empty())
         return std::nullopt;
-    if (options.pin == pinning::compact || options.threads >= cpus.size())
+    if (how == pinning::compact || threads >= cpus.size())
         return cpus[index % cpus.size()];
-    return cpus[index * cpus.size() / options.threads];
+    return cpus[index * cpus.size() / threads];
 }
 
 } // namespace
@@ -128,7 +145,7 @@ pool_policy::~pool_policy()
 {
     if (!core()->retired)
         impl_->slots.close();
-    detail::tear_down(core(), std::move(impl_->here().loops));
+    detail::tear_down(core(), std::move(impl_->here().loops.all()));
 }
 
 std::string pool_policy::name() const
@@ -138,7 +155,7 @@ std::string pool_policy::name() const
 
 std::size_t pool_policy::size() const noexcept
 {
-    return impl_->options->threads;
+    return impl_->size;
 }
 
 void pool_policy::start()
@@ -149,48 +166,41 @@ void pool_policy::start()
     team& all = impl_->here();
     const std::lock_guard lock(all.starting);
     check_open("starting the threads");
-    const auto& options = impl_->options;
-    const auto loop_name = [&](std::size_t i) { return options->name + "-" + std::to_string(i); };
-    if (!all.made)
+    const std::size_t size = impl_->size;
+    if (all.loops.roster() == nullptr)
     {
-        std::vector<std::unique_ptr<event_loop>> loops;
-        std::vector<std::shared_ptr<detail::loop_record>> records;
-        for (std::size_t i = 0; i < options->threads; ++i)
+        try
         {
-            loops.push_back(make_loop(loop_name(i), 1));
-            records.push_back(detail::record_of(*loops.back()));
-            records.back()->index_in_pool = i;
+            while (all.loops.size() < size)
+                all.loops.add(make_loop(impl_->name_of(all.loops.size()), 1));
         }
-        all.loops = std::move(loops);
-        all.seen.records = std::move(records);
-        all.made = true;
+        catch (...)
+        {
+            while (all.loops.size() > 0)
+                all.loops.drop_last();
+            throw;
+        }
     }
     threads->settle();
     const std::uint64_t stops = threads->stops();
     const auto cpus = platform::allowed_cpus();
-    std::vector<bool> there(options->threads);
-    auto bound = all.seen.cpus != nullptr ? all.seen.cpus.load()->cpu_of()
-                                          : std::vector<std::optional<unsigned>>(options->threads);
-    for (std::size_t i = 0; i < options->threads; ++i)
+    std::vector<std::size_t>
+        missing; // what has left the pool and is not empty has a thread as well
+    for (std::size_t i = 0; i < all.loops.size(); ++i)
     {
-        there[i] = threads->members_in(*all.loops[i]) > 0;
-        if (!there[i])
-            bound[i] = cpu_for(*options, i, cpus);
+        if (threads->members_in(all.loops[i]) > 0 || all.loops.departure_of(i).is_over())
+            continue;
+        missing.push_back(i);
+        all.loops.cpus()[i] = cpu_for(impl_->options->pin, i, size, cpus);
     }
-    all.bound_to(bound); // before the threads' hooks choose
+    all.loops.publish(size); // before the threads' hooks choose
     try
     {
-        for (std::size_t i = 0; i < options->threads; ++i)
+        for (const std::size_t i : missing)
         {
-            if (there[i])
-                continue;
-            detail::crew_thread how{loop_name(i), bound[i], {}, {}};
-            how.spin = options->spin;
-            if (options->on_thread_start)
-                how.on_start = [options, i] { options->on_thread_start(i); };
-            if (options->on_thread_stop)
-                how.on_stop = [options, i] { options->on_thread_stop(i); };
-            threads->start(*all.loops[i], how, stops);
+            impl_->start_thread(threads, i, stops);
+            if (i >= size)
+                detail::departure::look_later(all.loops[i], threads);
         }
     }
     catch (...)
@@ -200,6 +210,90 @@ void pool_policy::start()
         throw;
     }
     all.started_at = stops;
+}
+
+void pool_policy::resize(std::size_t threads)
+{
+    if (threads == 0)
+        detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
+            "resizing policy '" + name() + "' to no threads; give 1 or more");
+    const auto crew = core()->threads();
+    team& all = impl_->here();
+    std::unique_lock lock(all.starting, std::defer_lock);
+    if (!crew->inside())
+        lock.lock();
+    else if (!lock.try_lock()) // who has it may be waiting for this thread
+        refuse_now(*this, "while another thread starts, resizes or closes it");
+    check_open("resizing the pool");
+    if (all.loops.roster() == nullptr)
+        impl_->size = threads;
+    else if (threads > impl_->size)
+        grow(threads);
+    else
+        shrink(threads);
+}
+
+void pool_policy::grow(std::size_t size)
+{
+    const auto threads = core()->threads();
+    team& all = impl_->here();
+    const std::size_t before = impl_->size;
+    const std::size_t made_before = all.loops.size();
+    const std::uint64_t stops = threads->stops();
+    const auto cpus = platform::allowed_cpus();
+    std::vector<std::size_t> started;
+    try
+    {
+        while (all.loops.size() < size)
+            all.loops.add(make_loop(impl_->name_of(all.loops.size()), 1));
+        for (std::size_t i = before; i < size; ++i)
+        {
+            event_loop& loop = all.loops[i];
+            if (all.loops.departure_of(i).is_over() && threads->inside(loop))
+                refuse_now(*this, "which is about to end");
+            if (!all.loops.departure_of(i).take_back())
+            {
+                threads->remove(loop);
+                loop.restart();
+            }
+            // Where the threads are stopped, the next start has this one, too.
+            if (all.started_at != stops || threads->members_in(loop) > 0)
+                continue;
+            all.loops.cpus()[i] = cpu_for(impl_->options->pin, i, size, cpus);
+            impl_->start_thread(threads, i, stops);
+            started.push_back(i);
+        }
+        all.loops.publish(size);
+    }
+    catch (...)
+    {
+        for (const std::size_t i : started)
+        {
+            threads->remove(all.loops[i]);
+            all.loops[i].restart();
+        }
+        while (all.loops.size() > made_before)
+            all.loops.drop_last();
+        leave(before);
+        throw;
+    }
+    impl_->size = size;
+}
+
+void pool_policy::shrink(std::size_t size)
+{
+    impl_->here().loops.publish(size);
+    impl_->size = size;
+    leave(size);
+}
+
+// Has what is behind the first so many loops leave.
+void pool_policy::leave(std::size_t size)
+{
+    const auto threads = core()->threads();
+    detail::pool_loops& loops = impl_->here().loops;
+    for (std::size_t i = size; i < loops.size(); ++i)
+        loops.departure_of(i).begin(loops[i], threads);
 }
 
 void pool_policy::need_threads(const char* attempted)
@@ -217,11 +311,10 @@ void pool_policy::need_threads(const char* attempted)
 asio::io_context& pool_policy::select_event_loop(const selection& what)
 {
     need_threads("selecting a loop");
-    const detail::pool_loops& seen = impl_->here().seen;
+    const detail::pool_roster& seen = *impl_->here().loops.roster();
     const auto& records = seen.records;
     const chooser& choose = impl_->options->chooser;
-    const std::size_t index =
-        choose(pool_view(records.data(), records.size(), seen.cpus.load()), what);
+    const std::size_t index = choose(pool_view(records.data(), records.size(), &seen.cpus), what);
     asio::io_context* const loop = index < records.size() ? records[index]->context() : nullptr;
     if (loop == nullptr)
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
@@ -230,28 +323,33 @@ asio::io_context& pool_policy::select_event_loop(const selection& what)
     return *loop;
 }
 
+const detail::pool_roster& pool_policy::roster(const char* attempted)
+{
+    check_open(attempted);
+    if (impl_->here().loops.roster() == nullptr)
+        need_threads(attempted);
+    return *impl_->here().loops.roster();
+}
+
 asio::io_context& pool_policy::loop(std::size_t index)
 {
-    check_open("asking for a loop");
-    if (index >= size())
+    const detail::pool_roster& seen = roster("asking for a loop");
+    if (index >= seen.loops.size())
         detail::throw_error(make_error_code(boost::system::errc::invalid_argument),
-            "loop " + std::to_string(index) + " of a pool of " + std::to_string(size()));
-    if (!impl_->here().made)
-        need_threads("asking for a loop");
-    return *impl_->here().loops[index];
+            "loop " + std::to_string(index) + " of a pool of " + std::to_string(seen.loops.size()));
+    return *seen.loops[index];
 }
 
 void pool_policy::for_each_loop(const std::function<void(asio::io_context&)>& visit)
 {
-    for (std::size_t i = 0; i < size(); ++i)
-        visit(loop(i));
+    for (event_loop* const each : roster("asking for the loops").loops)
+        visit(*each);
 }
 
 std::optional<unsigned> pool_policy::cpu(std::size_t index)
 {
     loop(index);
-    const detail::cpu_table* const cpus = impl_->here().seen.cpus;
-    return cpus != nullptr ? cpus->cpu_of()[index] : std::nullopt;
+    return roster("asking for a CPU").cpus.cpu_of()[index];
 }
 
 asio::io_context& pool_policy::get_event_loop()
@@ -292,7 +390,7 @@ void pool_policy::set_loop_factory(loop_factory factory)
 {
     team& all = impl_->here();
     const std::lock_guard lock(all.starting);
-    if (all.made)
+    if (all.loops.roster() != nullptr)
         detail::throw_error(
             error::already_running, "setting the loop factory of policy '" + name() +
                                         "', whose loops are made; set it before the first use");
@@ -310,7 +408,7 @@ void pool_policy::close()
     event_loop_policy::close();
     team& all = impl_->here();
     const std::lock_guard lock(all.starting); // a start under way ends first, and refused
-    detail::end_loops(all.loops, false);
+    detail::end_loops(all.loops.all(), false);
     impl_->slots.close();
 }
 

@@ -17,6 +17,9 @@
 
 namespace loops {
 inline namespace LOOPS_ABI {
+namespace detail {
+struct pool_roster;
+} // namespace detail
 
 /// To which CPUs a pool binds its threads, out of those that the process may use.
 enum class pinning
@@ -32,7 +35,7 @@ enum class pinning
 /// How a pool is made.
 struct pool_options
 {
-    /// How many loops, and threads; at least 1.
+    /// How many loops, and threads; at least 1. pool_policy::resize() changes it.
     std::size_t threads = available_parallelism();
     /// What chooses the loop for new work.
     loops::chooser chooser = round_robin;
@@ -116,10 +119,28 @@ public:
 
     void close() override;
 
-    /// How many loops the pool has.
+    /// Changes how many loops, and threads, the pool has; while it runs, or before it is started.
+    ///
+    /// A pool that grows has its new threads running when this returns. One that shrinks gives out its
+    /// last loops no more: each of these keeps what it has, and its thread ends once there is no work on it,
+    /// no task and no lease, a second later at the earliest. Hold a lease, or give it work within that time, where you
+    /// keep an executor of a loop: what is posted to a loop that has left and is empty runs when the pool
+    /// has grown to it again. What chose loops before does not move: a `listening_group` has the loops of
+    /// its start. pool_options::on_thread_start is called before the pool has grown.
+    ///
+    /// With by_key, of the keys about 1/(n+1) move where n loops become n+1, and back again where one goes.
+    ///
+    /// @param threads How many; at least 1.
+    ///
+    /// @throws system_error with `invalid_argument` for 0; with `error::policy_closed`; from one of the
+    /// pool's own threads with `error::already_running`, while another thread starts, resizes or closes it;
+    /// where a thread cannot be started or pinned. The pool is as before then.
+    void resize(std::size_t threads);
+
+    /// How many loops the pool has; without those that have left it.
     std::size_t size() const noexcept;
 
-    /// One of the pool's loops; starts the pool if need be.
+    /// One of the pool's loops; starts the pool if need be. It lives until the pool is closed.
     /// @throws system_error with `invalid_argument` for an index that is none's.
     asio::io_context& loop(std::size_t index);
 
@@ -134,6 +155,10 @@ protected:
 
 private:
     void need_threads(const char* attempted);
+    const detail::pool_roster& roster(const char* attempted);
+    void grow(std::size_t size);
+    void shrink(std::size_t size);
+    void leave(std::size_t size);
 
     struct impl;
     std::unique_ptr<impl> impl_;
