@@ -90,11 +90,15 @@ struct time_keeper
         now.store(at.time_since_epoch().count(), std::memory_order_release);
     }
 
-    // A handler of one run may have given work to another that found nothing before.
+    // A handler of one run may have given work to another that found nothing before; and one that has been
+    // in Asio for longer than a look takes is in a handler.
     bool all_idle() const
     {
-        return std::all_of(runs.begin(), runs.end(), [this](const virtual_run* each) {
-            return each->seen_ == activity.load(std::memory_order_acquire);
+        const auto real = steady_clock::now().time_since_epoch();
+        return std::all_of(runs.begin(), runs.end(), [&](const virtual_run* each) {
+            const steady_clock::duration since(each->inside_since_.load(std::memory_order_acquire));
+            return each->seen_ == activity.load(std::memory_order_acquire) &&
+                   (since == 0ns || real - since < look_interval);
         });
     }
 
@@ -217,6 +221,22 @@ void virtual_run::ran() noexcept
     ++time_keeper::instance().activity;
 }
 
+// That a run is inside of Asio, and may be in a handler there.
+class virtual_run::inside
+{
+public:
+    explicit inside(virtual_run& run) : since_(run.inside_since_)
+    {
+        since_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_release);
+    }
+    inside(const inside&) = delete;
+    inside& operator=(const inside&) = delete;
+    ~inside() { since_.store(0, std::memory_order_release); }
+
+private:
+    std::atomic<steady_clock::rep>& since_;
+};
+
 std::size_t virtual_run::run_one(
     asio::io_context& loop, const std::optional<loop_clock::time_point>& deadline)
 {
@@ -232,7 +252,7 @@ std::size_t virtual_run::run_one(
     known_ = before;
     noted_ = loop_clock::time_point::max();
     looked_.reset();
-    std::size_t ran = loop.poll_one();
+    std::size_t ran = look(loop);
     if (ran == 0 && looked_ && eager_since_ && backend() == backend_type::select)
     {
         ran = ask(loop);
@@ -243,7 +263,7 @@ std::size_t virtual_run::run_one(
     {
         // Not by Asio: one of its runs that waits for a time may run a handler that came after a stop().
         std::this_thread::sleep_for(nap);
-        ran = loop.poll_one();
+        ran = look(loop);
     }
     if (ran > 0 || loop.stopped() || !eager_since_)
         return ran;
@@ -273,6 +293,7 @@ std::size_t virtual_run::ask(asio::io_context& loop)
     } const now(asking_);
     try
     {
+        const inside asio(*this);
         return loop.run_one_for(nap);
     }
     catch (const was_asked&)
@@ -284,12 +305,18 @@ std::size_t virtual_run::ask(asio::io_context& loop)
 // Asio looks at timers that it took for later within a moment only.
 std::size_t virtual_run::poll_one(asio::io_context& loop)
 {
-    const std::size_t ran = loop.poll_one();
+    const std::size_t ran = look(loop);
     const auto moved =
         steady_clock::time_point(steady_clock::duration(time_keeper::instance().moved_at.load()));
     if (ran > 0 || loop.stopped() || steady_clock::now() - moved > 2 * look_interval)
         return ran;
     std::this_thread::sleep_for(2 * look_interval);
+    return look(loop);
+}
+
+std::size_t virtual_run::look(asio::io_context& loop)
+{
+    const inside asio(*this);
     return loop.poll_one();
 }
 

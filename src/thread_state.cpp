@@ -6,6 +6,7 @@
 #include <loops/error.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/loop_probe.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "platform/system.hpp"
@@ -64,7 +65,7 @@ void thread_state::enter_child() noexcept
 
 void count_as_probe() noexcept
 {
-    if (this_thread.run != nullptr)
+    if (this_thread.run != nullptr && !is_in_nested_run())
         ++this_thread.run->probes;
 }
 
@@ -102,6 +103,7 @@ run_scope::run_scope(asio::io_context& loop, policy_hold hold)
 
 run_scope::~run_scope()
 {
+    frame_.hosting.reset();
     // In a forked child the runs of the parent's thread are not runs of its own.
     if (frame_.fork_generation == fork_generation())
         this_thread.run = frame_.outer;

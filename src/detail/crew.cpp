@@ -56,6 +56,7 @@ std::shared_ptr<crew::member> crew::add_member(asio::io_context& loop)
 {
     auto made = std::make_shared<member>();
     made->of = unit_of(loop);
+    made->requested_stops = made->of->record->requested_stops();
     members_.push_back(made);
     if (made->of->members++ == 0)
         made->of->work.emplace(loop.get_executor());
@@ -80,7 +81,8 @@ void crew::keep_running(asio::io_context& loop, const crew_thread& how)
     }
     catch (...)
     {
-        lock.lock();
+        if (!lock.owns_lock())
+            lock.lock();
         posts_.erase(std::remove_if(posts_.begin(), posts_.end(),
                          [&](const post& each) { return each.loop == &loop; }),
             posts_.end());
@@ -187,7 +189,7 @@ void crew::leave(member& self)
     if (--self.of->members > 0)
         return;
     self.of->work.reset();
-    if (stopping_ || draining_)
+    if ((stopping_ || draining_) && !self.of->record->is_stopped_by_user())
         self.of->loop->restart();
     units_.erase(std::remove(units_.begin(), units_.end(), self.of), units_.end());
 }
@@ -238,6 +240,9 @@ void crew::run(member& self)
         }
         catch (...)
         {
+            const run_frame* const run = thread_state::of_this_thread().run;
+            if (run != nullptr && run->refused)
+                return fail(std::current_exception()); // and no handler's: it would be so again
             if (!excepted(std::current_exception()))
                 return;
             ran = 1;
@@ -253,9 +258,15 @@ void crew::run(member& self)
         // The loop was stopped, or is out of work.
         if (draining_)
         {
+            mode = run_mode::one;
+            if (self.own_thread && undo_requested_stop(lock, self))
+            {
+                if (stopping_ || self.of->removed)
+                    return;
+                continue;
+            }
             if (!stays_in_drain(lock, self))
                 return;
-            mode = run_mode::one;
         }
         else if (!goes_on(lock, self))
             return;
@@ -274,12 +285,17 @@ bool crew::excepted(const std::exception_ptr& exception)
     {
         kept = std::current_exception();
     }
+    fail(kept);
+    return false;
+}
+
+void crew::fail(const std::exception_ptr& exception)
+{
     const std::lock_guard lock(mutex_);
     if (!first_exception_)
-        first_exception_ = kept;
+        first_exception_ = exception;
     ++stops_;
     stop_locked();
-    return false;
 }
 
 void crew::stop_locked()

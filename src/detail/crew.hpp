@@ -159,8 +159,9 @@ private:
         bool own_thread = false; // the crew's, not a caller's
         std::function<bool()> on_idle;
         std::chrono::nanoseconds spin{0};
-        std::size_t probes = 0;     // in a drain: how many of its handlers were only that
-        std::exception_ptr failure; // why it did not start
+        std::uint64_t requested_stops = 0; // of the loop, that it has seen
+        std::size_t probes = 0;            // in a drain: how many of its handlers were only that
+        std::exception_ptr failure;        // why it did not start
     };
 
     struct post
@@ -177,8 +178,10 @@ private:
     void body(const std::shared_ptr<member>& self, const crew_thread& how);
     void leave(member& self);
     void run(member& self);
-    bool goes_on(lock_type& lock, const member& self) const;
+    bool goes_on(lock_type& lock, member& self) const;
+    static bool undo_requested_stop(lock_type& lock, member& self);
     bool excepted(const std::exception_ptr& exception);
+    void fail(const std::exception_ptr& exception);
     void stop_locked();
     void settle_locked(lock_type& lock);
     void join_ended(lock_type& lock);

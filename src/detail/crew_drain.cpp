@@ -134,7 +134,9 @@ drain_report crew::drain(std::chrono::nanoseconds limit)
     {
         drain_report::loop entry;
         entry.name = each->record->describe();
-        entry.busy = each->members > 0 && !each->idle;
+        entry.busy = (each->members > 0 && !each->idle) ||
+                     (each->record->is_stopped_by_user() && has_work(*each->loop));
+        report.complete = report.complete && !entry.busy;
         entry.load = each->record->load();
         report.loops.push_back(std::move(entry));
     }

@@ -14,14 +14,13 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 // Whether a run that has ended, and that nobody ended, is to go on.
-bool crew::goes_on(lock_type& lock, const member& self) const
+bool crew::goes_on(lock_type& lock, member& self) const
 {
     if (!self.own_thread)
         return false;
     unit& it = *self.of;
-    // A request to stop ends the runs that callers make, not what the policy does for them.
-    if (it.record->undo_requested_stop())
-        return true;
+    if (undo_requested_stop(lock, self))
+        return !stopping_ && !it.removed;
     if (!it.let_idle || it.record->is_stopped_by_user())
         return false;
     lock.unlock();
@@ -34,6 +33,15 @@ bool crew::goes_on(lock_type& lock, const member& self) const
     if (!draining_)
         it.work.emplace(it.loop->get_executor());
     return true;
+}
+
+// A request to stop ends the runs that callers make, not what the policy does for them.
+bool crew::undo_requested_stop(lock_type& lock, member& self)
+{
+    lock.unlock(); // callers that leave want it
+    const bool was_requested = self.of->record->undo_requested_stop(self.requested_stops);
+    lock.lock();
+    return was_requested;
 }
 
 bool crew::let_idle(const asio::io_context& loop)

@@ -9,6 +9,7 @@
 #include "detail/hosting_run.hpp"
 #include "detail/log.hpp"
 #include "detail/loop_access.hpp"
+#include "detail/loop_probe.hpp"
 #include "detail/loop_record.hpp"
 #include "detail/run_scope.hpp"
 #include "detail/spinner.hpp"
@@ -16,11 +17,13 @@
 #include "platform/system.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -217,8 +220,8 @@ std::optional<step> run_untimed(loop_record& record, run_frame* frame, run_mode 
 }
 
 // How the loop is to be run may change during a run. What is refused ends that: it is no handler's exception.
-void take_in(
-    loop_record& record, std::optional<virtual_run>& virtually, std::optional<hosting_run>& hosting)
+void take_in(loop_record& record, std::optional<virtual_run>& virtually,
+    std::shared_ptr<hosting_run>& hosting)
 {
     if (!virtually)
     {
@@ -226,7 +229,7 @@ void take_in(
             virtually.emplace(std::move(time));
     }
     if (!hosting && record.has_guests())
-        hosting.emplace(record);
+        hosting = std::make_shared<hosting_run>(record);
     if (virtually && hosting)
         throw_error(make_error_code(boost::system::errc::operation_not_supported),
             "running " + record.describe() + " on " + platform::describe_thread() +
@@ -252,7 +255,9 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     run_frame* const frame = thread_state::of_this_thread().run;
     spinner spin(record, frame, deadline ? 0ns : spin_time);
     std::optional<virtual_run> virtually;
-    std::optional<hosting_run> hosting;
+    // Of all that the thread does in its run of the loop: guests have their turns by what ran before, too.
+    std::shared_ptr<hosting_run> own;
+    std::shared_ptr<hosting_run>& hosting = frame != nullptr ? frame->hosting : own;
     std::size_t ran = 0;
     const auto count = [&](std::size_t number) {
         ran += number;
@@ -268,7 +273,16 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
     };
     for (bool more = true; more;)
     {
-        take_in(record, virtually, hosting);
+        try
+        {
+            take_in(record, virtually, hosting);
+        }
+        catch (...)
+        {
+            if (frame != nullptr)
+                frame->refused = true;
+            throw;
+        }
         try
         {
             std::optional<step> next;
@@ -303,6 +317,19 @@ std::size_t drive(loop_record& record, run_mode mode, std::optional<steady_time>
 
 namespace {
 
+void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries);
+
+void leave_untimed_run_later(const std::shared_ptr<loop_record>& record, unsigned tries)
+{
+    record->while_alive([&](asio::io_context& loop) {
+        const auto timer = std::make_shared<asio::steady_timer>(loop, 1ms);
+        timer->async_wait([timer, record, tries](const error_code&) {
+            count_as_probe();
+            leave_untimed_run(record, tries);
+        });
+    });
+}
+
 // Makes a thread that runs the loop look anew at how it is to.
 void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned tries)
 {
@@ -310,7 +337,12 @@ void leave_untimed_run(const std::shared_ptr<loop_record>& record, unsigned trie
         asio::post(loop, [record, tries] {
             const run_frame* const run = thread_state::of_this_thread().run;
             if (run != nullptr && run->record == record && run->untimed)
-                throw untimed_run_left();
+            {
+                if (!is_in_nested_run())
+                    throw untimed_run_left();
+                leave_untimed_run_later(record, tries); // not through a handler that runs others
+                return;
+            }
             // Meant for another of the threads that run the loop, which has been woken by now.
             if (tries > 0 && record->untimed_runs > 0)
                 leave_untimed_run(record, tries - 1);

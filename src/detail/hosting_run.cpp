@@ -55,7 +55,7 @@ hosting_run::~hosting_run()
     const bool was_stopped = loop_.stopped();
     work_.reset();
     if (!was_stopped && loop_.stopped() && has_work())
-        loop_.restart();
+        record_.go_on_without_work();
     record_.end_hosting();
 }
 
@@ -113,20 +113,35 @@ void hosting_run::arm()
     }
 }
 
+// As Asio's functions, which count what Asio does for itself on io_uring: there, what is begun has to be handed on.
+std::size_t hosting_run::run_next(bool poll)
+{
+    const bool own = next_of(loop_) == next_operation::own;
+    const std::size_t one = poll ? loop_.poll_one() : loop_.run_one();
+    if (own && one > 0)
+        count_as_probe();
+    return one;
+}
+
 // Runs a handler that is ready, if there is one. As poll_one(), but that one may run a handler that came
 // after a stop(): it does not ask for that once more after a look at the reactor. Whether one ran.
-bool hosting_run::look(std::size_t& all)
+bool hosting_run::look(std::size_t& all, bool poll)
 {
-    if (!has_ready_handler(loop_))
+    if (poll) // which must not block, whoever else runs the loop
+    {
+        all = run_next(poll);
+        return all > 0;
+    }
+    if (next_of(loop_) == next_operation::none)
     {
         loop_mark::put(mark_, loop_);
         all = loop_.run_one();
         if (mark_->is_out())
             return all > 0;
-        if (!has_ready_handler(loop_))
+        if (next_of(loop_) == next_operation::none)
             return false;
     }
-    const std::size_t one = loop_.run_one();
+    const std::size_t one = run_next(false);
     all += one;
     return one > 0;
 }
@@ -143,11 +158,12 @@ hosting_run::turn hosting_run::run_one(const std::optional<loop_clock::time_poin
     if (!work_)
         work_.emplace(loop_.get_executor());
     turn done;
-    const bool ran = look(done.handlers);
+    const bool poll = deadline == loop_clock::time_point::min();
+    const bool ran = look(done.handlers, poll);
     done.idle = !ran;
-    if (is_outdated() || (ran && ++handlers_ < most_handlers))
+    if (is_outdated() || (ran && ++record_.handlers_since_guests < most_handlers))
         return done;
-    handlers_ = 0;
+    record_.handlers_since_guests = 0;
     bool busy = false;
     for (const auto& each : bells_)
     {
@@ -157,7 +173,7 @@ hosting_run::turn hosting_run::run_one(const std::optional<loop_clock::time_poin
     }
     if (!has_work())
         work_.reset();
-    if (ran || busy || loop_.stopped() || deadline == loop_clock::time_point::min())
+    if (ran || busy || loop_.stopped() || poll)
         return done;
     std::optional<std::chrono::milliseconds> most;
     for (const auto& each : bells_)
@@ -174,11 +190,23 @@ hosting_run::turn hosting_run::run_one(const std::optional<loop_clock::time_poin
             std::chrono::steady_clock::now() + *most);
     if (until)
         wake_at(*until);
-    const std::size_t last = loop_.run_one();
-    if (last > 0 && loop_.stopped() && has_work()) // the loop's last handler gave that to a guest
-        record_.go_on_without_work();
-    done.handlers += last;
-    return done;
+    const auto go_on = [this] { // the loop's last handler may have given work to a guest
+        if (loop_.stopped() && has_work())
+            record_.go_on_without_work();
+    };
+    try
+    {
+        const std::size_t last = run_next(false);
+        if (last > 0)
+            go_on();
+        done.handlers += last;
+        return done;
+    }
+    catch (...)
+    {
+        go_on();
+        throw;
+    }
 }
 
 // By a timer: Asio's functions that wait for a time run a handler that came after a stop().

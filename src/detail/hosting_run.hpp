@@ -59,7 +59,8 @@ private:
     };
 
     bool is_outdated() const;
-    bool look(std::size_t& all);
+    std::size_t run_next(bool poll);
+    bool look(std::size_t& all, bool poll);
     template <class Begin>
     void without_work(Begin begin);
     void arm();
@@ -74,7 +75,6 @@ private:
     const std::shared_ptr<bool> timer_armed_ = std::make_shared<bool>(false);
     const std::shared_ptr<loop_mark> mark_;
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
-    std::size_t handlers_ = 0; // since the guests had their turn
 };
 
 } // namespace detail

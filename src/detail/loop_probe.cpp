@@ -7,6 +7,9 @@
 #include "detail/thread_state.hpp"
 
 #include <boost/asio/detail/scheduler.hpp>
+#if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
+#include <boost/asio/detail/io_uring_service.hpp>
+#endif
 
 #include <cstddef>
 #include <utility>
@@ -46,6 +49,37 @@ struct queue_mutex
 };
 template struct opened<queue_mutex, &scheduler::mutex_>;
 
+// The same for a member whose type is private, too.
+template <class Tag, class Of, auto Pointer>
+struct located
+{
+    friend const void* address_of(Tag, Of& of) { return &(of.*Pointer); }
+};
+
+struct task_operation
+{
+    friend const void* address_of(task_operation, scheduler& of);
+};
+template struct located<task_operation, scheduler, &scheduler::task_operation_>;
+
+#if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
+struct submit_operation
+{
+    friend const void* address_of(submit_operation, asio::detail::io_uring_service& of);
+};
+template struct located<submit_operation, asio::detail::io_uring_service,
+    &asio::detail::io_uring_service::submit_sqes_op_>;
+#endif
+
+using call_stack =
+    asio::detail::call_stack<asio::detail::thread_context, asio::detail::thread_info_base>;
+struct call_stack_top
+{
+    using type = asio::detail::tss_ptr<call_stack::context>*;
+    friend type open(call_stack_top);
+};
+template struct opened<call_stack_top, &call_stack::top_>;
+
 scheduler& scheduler_of(asio::io_context& loop)
 {
     return asio::use_service<scheduler>(static_cast<asio::execution_context&>(loop));
@@ -74,7 +108,7 @@ void loop_mark::complete(
     auto& of = *static_cast<scheduler*>(owner);
     of.compensating_work_started();
     run_frame* const run = thread_state::of_this_thread().run;
-    if (run != nullptr && run->record->context() == &of.context())
+    if (run != nullptr && run->record->context() == &of.context() && !is_in_nested_run())
         ++run->probes;
     mark->meet();
     mark->out_.store(false, std::memory_order_release);
@@ -112,13 +146,23 @@ long work_of(asio::io_context& loop) noexcept
     return scheduler_of(loop).*open(work_count());
 }
 
-bool has_ready_handler(asio::io_context& loop)
+next_operation next_of(asio::io_context& loop)
 {
     using access = asio::detail::op_queue_access;
     scheduler& of = scheduler_of(loop);
+#if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
+    const void* const own =
+        address_of(submit_operation(), asio::use_service<asio::detail::io_uring_service>(loop));
+#else
+    const void* const own = nullptr;
+#endif
     const asio::detail::conditionally_enabled_mutex::scoped_lock lock(of.*open(queue_mutex()));
-    auto& its = of.*open(queue());
-    return access::front(its) != access::back(its); // one of them is the reactor's turn
+    const asio::detail::scheduler_operation* next = (of.*open(queue())).front();
+    if (next == address_of(task_operation(), of)) // the reactor's turn
+        next = access::next(const_cast<asio::detail::scheduler_operation*>(next));
+    if (next == nullptr)
+        return next_operation::none;
+    return next == own ? next_operation::own : next_operation::handler;
 }
 
 const void* next_in_queue_of(asio::io_context& loop)
@@ -126,6 +170,12 @@ const void* next_in_queue_of(asio::io_context& loop)
     scheduler& of = scheduler_of(loop);
     const asio::detail::conditionally_enabled_mutex::scoped_lock lock(of.*open(queue_mutex()));
     return (of.*open(queue())).front();
+}
+
+bool is_in_nested_run() noexcept
+{
+    const call_stack::context* const run = *open(call_stack_top());
+    return run != nullptr && run->next_by_key() != nullptr;
 }
 
 const void* run_key_of(asio::io_context& loop)

@@ -97,13 +97,22 @@ bool can_be_probed(asio::io_context& loop);
 // How many operations and handlers the loop has yet to do. It changes while threads run the loop.
 long work_of(asio::io_context& loop) noexcept;
 
-// Whether a handler of a loop is ready to run, or a mark; to the one thread that runs the loop, between
-// two handlers, and where Asio's reactor is in use.
-bool has_ready_handler(asio::io_context& loop);
+// What a loop would run next, without a look at its reactor.
+enum class next_operation
+{
+    none,
+    handler, // or a mark
+    own,     // Asio's, which it counts as a handler: to hand what is begun to io_uring
+};
+next_operation next_of(asio::io_context& loop);
 
 // What is next in the loop's queue, to be compared and no more. A handler is taken from it when
 // it begins.
 const void* next_in_queue_of(asio::io_context& loop);
+
+// Whether the run of Asio's that executes the present handler was begun inside of a handler of the same
+// loop's. Then it is not the run that a frame is of.
+bool is_in_nested_run() noexcept;
 
 // Whether the calling thread is inside of a run of the loop with this key; for a signal handler.
 const void* run_key_of(asio::io_context& loop);

@@ -83,6 +83,8 @@ public:
     // One thread at a time has them run.
     bool begin_hosting() noexcept;
     void end_hosting() noexcept { hosting_ = 0; }
+    // How many handlers ran since the guests had their turn; to whoever hosts them.
+    std::size_t handlers_since_guests = 0;
 
     // Runs that Loops makes. enter() throws already_running or loop_closed; the last leave()
     // undoes a stop that came from request_stop(), and finds out what any other stop came from.
@@ -96,7 +98,10 @@ public:
     // Ends the runs under way; they do not leave the loop stopped.
     void stop_once();
     // Lets the loop be run on if it was stopped by request_stop(); false where it was not.
-    bool undo_requested_stop();
+    // To a policy's thread that has seen so many of them: each of several goes on, once the runs of callers
+    // have ended.
+    bool undo_requested_stop(std::uint64_t& seen);
+    std::uint64_t requested_stops() const;
 
     // A stop() of the user's, which sticks.
     void stop();
@@ -200,6 +205,7 @@ private:
     std::vector<std::shared_ptr<loop_guest>> guests_;
     unsigned runners_generation_ = 0;
     bool entered_stopped_ = false; // by the first of the runs that are under way
+    std::uint64_t requested_stops_ = 0;
     bool stopped_by_request_ = false;
     bool stopped_by_user_ = false;
     bool let_go_of_work_ = false;

@@ -10,11 +10,18 @@
 #include "detail/parking_gate.hpp"
 #include "platform/system.hpp"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace loops {
 inline namespace LOOPS_ABI {
 namespace detail {
+namespace {
+
+constexpr std::chrono::milliseconds patience_with_callers(100);
+
+} // namespace
 
 // In a forked child, the threads that ran it stayed in the parent.
 bool loop_record::has_runs_here() const noexcept
@@ -123,6 +130,7 @@ void loop_record::stop_once()
     if (loop == nullptr || usage.size() == 0 || loop->stopped())
         return; // a stop() of the user's is not ours to undo
     stopped_by_request_ = true;
+    ++requested_stops_;
     loop->stop();
 }
 
@@ -160,13 +168,28 @@ loop_stats loop_record::run_stats() const
     return stats;
 }
 
-bool loop_record::undo_requested_stop()
+bool loop_record::undo_requested_stop(std::uint64_t& seen)
+{
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (std::exchange(seen, requested_stops_) == requested_stops_ || context() == nullptr)
+        return false;
+    // The runs of callers end by it: each is to see it, unless a handler keeps it for long.
+    const auto end = std::chrono::steady_clock::now() + patience_with_callers;
+    while (stopped_by_request_ && usage.has_callers() && std::chrono::steady_clock::now() < end)
+    {
+        lock.unlock();
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        lock.lock();
+    }
+    if (std::exchange(stopped_by_request_, false))
+        context()->restart();
+    return !stopped_by_user_;
+}
+
+std::uint64_t loop_record::requested_stops() const
 {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(stopped_by_request_, false) || context() == nullptr)
-        return false;
-    context()->restart();
-    return true;
+    return requested_stops_;
 }
 
 void loop_record::stop()

@@ -19,6 +19,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 
 class crew;
+class hosting_run;
 class key_scope_node;
 class loop_record;
 
@@ -30,7 +31,9 @@ struct run_frame
     unsigned fork_generation = 0;
     bool untimed = false;     // inside of a run function of Asio that may execute many handlers
     bool of_policy = false;   // on a thread that a policy made for it
+    bool refused = false;     // the loop cannot be run here as it is
     std::uint64_t probes = 0; // how many of its handlers were only that
+    std::shared_ptr<hosting_run> hosting;   // while the loop has guests
     std::atomic<std::uint64_t> handlers{0}; // all others, while they are counted
     // What the thread has used of its CPU to poll in vain, while runs are counted.
     std::atomic<std::chrono::nanoseconds> spun{std::chrono::nanoseconds(0)};

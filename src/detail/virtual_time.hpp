@@ -111,7 +111,10 @@ public:
 private:
     friend struct time_keeper;
 
+    class inside;
+
     std::size_t ask(asio::io_context& loop);
+    std::size_t look(asio::io_context& loop);
 
     const std::shared_ptr<const virtual_time> time_;
     virtual_run* const outer_;
@@ -126,6 +129,7 @@ private:
     // What the run last found, when nothing was ready: what is next, and how much had run anywhere before.
     loop_clock::time_point next_ = loop_clock::time_point::max();
     std::uint64_t seen_;
+    std::atomic<std::chrono::steady_clock::rep> inside_since_{0}; // of Asio; 0: it is not
 };
 
 } // namespace detail

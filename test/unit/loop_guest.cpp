@@ -3,6 +3,7 @@
 
 #define BOOST_TEST_MODULE loop_guest
 
+#include <loops/backend.hpp>
 #include <loops/event_loop.hpp>
 #include <loops/loop_guest.hpp>
 #include <loops/policy/virtual_time_policy.hpp>
@@ -27,6 +28,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -120,6 +122,15 @@ std::chrono::nanoseconds cpu_time()
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// With io_uring Asio counts some of what it does itself.
+void check_count(std::size_t told, std::size_t handlers)
+{
+    if (loops::backend() == loops::backend_type::io_uring)
+        BOOST_TEST(told >= handlers);
+    else
+        BOOST_TEST(told == handlers);
 }
 
 } // namespace
@@ -262,7 +273,7 @@ BOOST_AUTO_TEST_CASE(another_thread_lets_go_of_the_last_work)
         BOOST_REQUIRE(loop.stopped()); // not for want of time
         loop.restart();
         asio::post(loop, [] {});
-        BOOST_TEST(loop.run() == 1U);
+        check_count(loop.run(), 1);
         loop.restart();
     }
 }
@@ -286,7 +297,7 @@ BOOST_AUTO_TEST_CASE(the_last_handler_stops_the_loop)
         give();
         loop.stop();
     });
-    BOOST_TEST(loop.run() == 1U);
+    check_count(loop.run(), 1);
     BOOST_TEST(loop.stopped());
     BOOST_TEST(!ran);
     loop.restart();
@@ -316,8 +327,8 @@ BOOST_AUTO_TEST_CASE(runs_of_each_kind)
     BOOST_TEST(loop.poll_one() <= 1U);
     while (ran < 2)
         loop.run_one_for(1s);
-    BOOST_TEST(loop.run_for(1ms) == 0U);
-    BOOST_TEST(loop.run_one_for(1ms) == 0U);
+    check_count(loop.run_for(1ms), 0);
+    check_count(loop.run_one_for(1ms), 0);
     int tasks_run = 0;
     guest->give([&] { ++tasks_run; });
     while (tasks_run == 0)
@@ -461,4 +472,57 @@ BOOST_AUTO_TEST_CASE(bad_input)
     loop.close();
     test::check_error(
         [&] { loops::add_guest(loop, std::make_shared<tasks>()); }, loops::error::loop_closed);
+}
+
+BOOST_AUTO_TEST_CASE(guests_have_turns_where_handlers_run_one_by_one)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    bool flag = false;
+    guest->give([&] { flag = true; });
+    int handlers = 0;
+    std::function<void()> next = [&] {
+        if (!flag && ++handlers < 100000)
+            asio::post(loop, next);
+    };
+    asio::post(loop, next);
+    while (loop.run_one() > 0)
+        loop.restart();
+    BOOST_TEST(flag);
+    BOOST_TEST(handlers < 100);
+}
+
+BOOST_AUTO_TEST_CASE(a_poll_does_not_wait_beside_a_run_of_asios)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    const auto work = asio::make_work_guard(loop);
+    std::thread other([&] { static_cast<asio::io_context&>(loop).run(); });
+    const auto end = std::chrono::steady_clock::now() + 200ms;
+    while (std::chrono::steady_clock::now() < end)
+        loop.poll();
+    static_cast<asio::io_context&>(loop).stop();
+    other.join();
+}
+
+BOOST_AUTO_TEST_CASE(the_last_handler_gives_a_guest_work_and_throws)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    loops::add_guest(loop, guest);
+    loop.set_exception_handler([](const std::exception_ptr&) {});
+    bool ran = false;
+    asio::steady_timer timer(loop, 20ms); // past which the thread sleeps
+    timer.async_wait([&](loops::error_code) {
+        guest->works = true;
+        guest->give_later(std::chrono::steady_clock::now() + 20ms, [&] {
+            ran = true;
+            guest->works = false;
+        });
+        throw std::runtime_error("the last one");
+    });
+    loop.run();
+    BOOST_TEST(ran);
 }
