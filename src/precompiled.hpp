@@ -4,6 +4,8 @@
 // What most of the library's sources include, compiled once for all of them: see Jamroot. It saves
 // typing to no source, since not every build has it.
 
+#include <loops/config.hpp> // first: it says which Boost is too old
+
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>

@@ -5,6 +5,21 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+if [[ $PWD == *[[:space:]]* ]]; then
+    echo "$0: b2 cannot build everything below a path with spaces: $PWD" >&2
+    exit 2
+fi
+# Two at a time in one tree would take each other's logs and results for their own.
+if [[ ${LOOPS_LOCKED-} != "$PWD" ]]; then
+    mkdir -p bin
+    exec 9>bin/.lock
+    if ! flock -n 9; then
+        echo "$0: another script of tools/ builds or tests in $PWD" >&2
+        exit 2
+    fi
+    export LOOPS_LOCKED=$PWD
+fi
+
 # With no settings of this machine or user.
 b2=(b2 --ignore-site-config --user-config= -j"${LOOPS_JOBS:-$(nproc)}")
 logs=()
@@ -15,7 +30,8 @@ running=
 export TSAN_OPTIONS=${TSAN_OPTIONS:-die_after_fork=0 report_thread_leaks=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-trap '[[ -z $running ]] || kill "$running" 2>/dev/null || true' EXIT
+# b2 gives what it starts a process group each; all are of one session.
+trap '[[ -z $running ]] || pkill -TERM -s "$running" 2>/dev/null || true' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -26,9 +42,10 @@ logged() {
     mkdir -p bin/logs
     # In the background, for bash heeds no signal while it waits for one in the foreground; but with
     # the signals that bash makes such commands ignore.
-    timeout -k 20 "$seconds" env --default-signal "$@" </dev/null >"$log" 2>&1 &
+    setsid timeout -k 20 "$seconds" env --default-signal "$@" </dev/null >"$log" 2>&1 9>&- &
     running=$!
     wait "$running" || status=$?
+    pkill -KILL -s "$running" 2>/dev/null || true
     running=
     printf '\n' >>"$log"
     return "$status"

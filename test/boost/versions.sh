@@ -15,11 +15,14 @@ compile() {
         -isystem test/boost/version -DLOOPS_TEST_BOOST_VERSION="$1" "${@:2}"
 }
 
-if said=$(compile 108000 -E -x c++ include/loops/event_loop.hpp 2>&1 >/dev/null); then
-    echo "Boost 1.80 is not refused" >&2
-    exit 1
-fi
-grep 'error.*Loops needs Boost 1.81 or newer' <<<"$said"
+# By programs, and by who builds the library.
+for header in include/loops/event_loop.hpp src/precompiled.hpp; do
+    if said=$(compile 108000 -E -x c++ "$header" 2>&1 >/dev/null); then
+        echo "Boost 1.80 is not refused by $header" >&2
+        exit 1
+    fi
+    grep 'error.*Loops needs Boost 1.81 or newer' <<<"$said"
+done
 
 compile 108800 -isystem test/boost/newer -fsyntax-only test/boost/newer.cpp
 

@@ -97,12 +97,16 @@ def machine_lines(found):
 
 def write(found, folder):
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "results.json").exists() and any(folder.glob("*.adoc")):
+        raise results.Unusable(f"{folder} has pages that are not of a run; name another folder")
     for old in [*folder.glob("*.svg"), *folder.glob("*.adoc")]:
         old.unlink()  # figures of two runs would not belong together
     results.store(found, folder / "results.json")
     (folder / "machine.adoc").write_text("\n".join(machine_lines(found)))
     parts = folder.resolve().parts
-    place = "/".join(parts[parts.index("doc") + 1 :]) if "doc" in parts else folder.name
+    place = folder.name
+    if "doc" in parts:
+        place = "/".join(parts[len(parts) - parts[::-1].index("doc") :])
     ran = {each["name"]: each for each in found["programs"]}
     for program in programs.ALL:
         it = ran.get(program.name)

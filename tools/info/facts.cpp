@@ -47,13 +47,12 @@ std::string why_no_exit_information()
         return std::string("fork: ") + std::strerror(errno);
     loops::error_code ec;
     const int pidfd = platform::open_pidfd(child, ec);
-    int status = 0;
-    ::waitpid(child, &status, 0);
+    ::waitpid(child, nullptr, 0);
     const auto told = ec ? std::nullopt : platform::exit_status(pidfd);
     platform::close_descriptor(pidfd);
     if (ec)
         return "pidfd_open: " + ec.message();
-    return told == status ? "" : "the kernel does not tell it: Linux 6.15 does";
+    return told == W_EXITCODE(code, 0) ? "" : "the kernel does not tell it: Linux 6.15 does";
 }
 
 std::string why_no_pressure()
@@ -107,20 +106,34 @@ std::optional<std::uint64_t> resource(__rlimit_resource which)
 
 std::vector<limit> find_limits()
 {
-    const std::string inotify = "/proc/sys/fs/inotify/";
     std::vector<limit> all = {
         {"descriptors", resource(RLIMIT_NOFILE), "ulimit -n"},
         {"processes", resource(RLIMIT_NPROC), "ulimit -u"},
-        {"process numbers", number_in("/proc/sys/kernel/pid_max"), "kernel.pid_max"},
-        {"inotify watches", number_in(inotify + "max_user_watches"), "fs.inotify.max_user_watches"},
-        {"inotify instances", number_in(inotify + "max_user_instances"),
-            "fs.inotify.max_user_instances"},
-        {"listen backlog", number_in("/proc/sys/net/core/somaxconn"), "net.core.somaxconn"},
     };
-    const std::string group = platform::own_cgroup();
-    if (!group.empty())
-        all.push_back({"processes of the cgroup", number_in(group + "/pids.max"),
-            group + "/pids.max"});
+    // What cannot be read is not listed: it is not known to be without limit.
+    const auto add = [&](const std::string& name, const std::string& sysctl) {
+        std::string file = "/proc/sys/" + sysctl;
+        std::replace(file.begin(), file.end(), '.', '/');
+        if (const auto value = number_in(file))
+            all.push_back({name, value, sysctl});
+    };
+    add("process numbers", "kernel.pid_max");
+    add("inotify watches", "fs.inotify.max_user_watches");
+    add("inotify instances", "fs.inotify.max_user_instances");
+    add("listen backlog", "net.core.somaxconn");
+    // The least of all groups that one is in, which are the folders above.
+    std::optional<limit> least;
+    const std::string mount = "/sys/fs/cgroup";
+    for (std::string group = platform::own_cgroup(); group.rfind(mount, 0) == 0;
+         group.erase(group.rfind('/')))
+    {
+        const std::string file = group + "/pids.max";
+        const auto value = number_in(file);
+        if (std::ifstream(file) && (!least || (value && (!least->value || *value < *least->value))))
+            least = {"processes of the cgroup", value, file};
+    }
+    if (least)
+        all.push_back(*least);
     return all;
 }
 
@@ -135,8 +148,8 @@ std::vector<std::string> find_warnings(const facts& from)
                           " descriptors, of which a connection takes one, and a child one: raise " +
                           each.source);
         if (each.name.rfind("processes", 0) == 0 && each.value.value_or(few) < few)
-            all.push_back("at most " + std::to_string(*each.value) + " processes and threads: see " +
-                          each.source);
+            all.push_back("at most " + std::to_string(*each.value) +
+                          " processes and threads: see " + each.source);
     }
     if (from.asio_backend == "select")
         all.emplace_back("Asio waits by select, for descriptors below 1024 only");
