@@ -18,7 +18,8 @@ struct cgroup_limits
 {
     /// Bytes of memory, swap excepted: `memory.max`.
     std::optional<std::uint64_t> memory;
-    /// CPUs' time, as 0.5 for half of one: `cpu.max`, in periods of 100 ms.
+    /// CPUs' time, as 0.5 for half of one: `cpu.max`, in periods of 100 ms. Above 0, at most
+    /// 1,000,000: else `invalid_argument`.
     std::optional<double> cpus;
     /// Processes and threads: `pids.max`.
     std::optional<std::uint64_t> processes;

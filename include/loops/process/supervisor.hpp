@@ -36,10 +36,12 @@ class supervisor_core;
 /// When a worker whose process has ended unasked gets another one.
 enum class restart_policy
 {
+    /// However it ended, also by exiting with 0.
     always,
     /// When it ended with another code than 0, or by a signal, or could not be started, or was stopped for not becoming
     /// ready or not giving a sign of life.
     on_failure,
+    /// However it ended: its worker has ended for good.
     never
 };
 
@@ -129,6 +131,7 @@ enum class worker_state
     idle,
     /// Its process is not ready yet.
     starting,
+    /// Its process is ready.
     ready,
     /// Its process was told to end.
     stopping,

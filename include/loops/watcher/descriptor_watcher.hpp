@@ -26,6 +26,7 @@ class descriptor_waits;
 /// What a descriptor may be ready for; a set.
 enum class descriptor_events : unsigned
 {
+    /// Nothing.
     none = 0,
     /// Something can be read, or it has ended.
     read = 1,
@@ -95,6 +96,8 @@ public:
     /// @param wanted What for; hang_up and error always count, wanted or not.
     /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
     /// associated executor, else on the loop that the watcher is attached to.
+    ///
+    /// Where the watcher is not attached, the wait is kept until it is.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code, loops::descriptor_events) @endcode

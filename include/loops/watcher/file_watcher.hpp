@@ -30,6 +30,7 @@ class file_waits;
 /// What happened to a file or directory; as a set, what is to be told.
 enum class file_changes : unsigned
 {
+    /// Nothing.
     none = 0,
     /// It is there: made, moved in from where nothing is watched, or found in a directory that is new.
     created = 1,
@@ -51,6 +52,7 @@ enum class file_changes : unsigned
     unwatched = 128,
     /// What most programs want: `created`, `written`, `removed`, `renamed`.
     usual = created | written | removed | renamed,
+    /// Each kind of change.
     all = usual | modified | attributes
 };
 
@@ -172,6 +174,8 @@ public:
     ///
     /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
     /// associated executor, else on the loop that the watcher is attached to.
+    ///
+    /// Where the watcher is not attached, the wait is kept until it is.
     ///
     /// @par Completion Signature
     /// @code void(loops::error_code, loops::file_event) @endcode

@@ -219,6 +219,8 @@ public:
     /// @param token The completion token. The handler is never invoked inside of this function; it runs on its
     /// associated executor, else on the loop that the watcher is attached to.
     ///
+    /// Where the watcher is not attached, the wait is kept until it is.
+    ///
     /// @par Completion Signature
     /// @code void(loops::error_code, loops::process_event) @endcode
     ///
