@@ -161,6 +161,12 @@ hosting_run::turn hosting_run::run_one(const std::optional<loop_clock::time_poin
     const bool poll = deadline == loop_clock::time_point::min();
     const bool ran = look(done.handlers, poll);
     done.idle = !ran;
+    if (loop_.stopped()) // by somebody, for there is work: guests have no turn after that
+    {
+        if (!has_work())
+            work_.reset();
+        return done;
+    }
     if (is_outdated() || (ran && ++record_.handlers_since_guests < most_handlers))
         return done;
     record_.handlers_since_guests = 0;

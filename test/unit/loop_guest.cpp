@@ -526,3 +526,18 @@ BOOST_AUTO_TEST_CASE(the_last_handler_gives_a_guest_work_and_throws)
     loop.run();
     BOOST_TEST(ran);
 }
+
+BOOST_AUTO_TEST_CASE(a_guest_has_no_turn_after_a_stop)
+{
+    loops::event_loop loop;
+    const auto guest = std::make_shared<tasks>();
+    guest->works = true;
+    loops::add_guest(loop, guest);
+    loop.stop();
+    loop.run();
+    BOOST_TEST(guest->rounds == 0);
+    loop.restart();
+    asio::post(loop, [&] { loop.stop(); });
+    loop.run();
+    BOOST_TEST(guest->rounds == 0);
+}
