@@ -9,6 +9,8 @@
 #include <loops/loop_clock.hpp>
 
 #include "detail/fork.hpp"
+#include "detail/loop_probe.hpp"
+#include "detail/thread_state.hpp"
 #include "detail/virtual_time.hpp"
 
 #include <algorithm>
@@ -34,6 +36,9 @@ constexpr auto never = std::chrono::hours(24 * 365 * 100);
 
 // How long Asio may take to notice a timer that is set: the kernel tells it, and a virtual machine's CPUs may stand still.
 constexpr auto patience = 10ms;
+
+// What has been in Asio for longer is in a handler: a look takes some microseconds, but its thread may lose the CPU.
+constexpr auto longest_look = 20ms;
 
 // How long a run with nothing to do looks away.
 constexpr auto nap = 100us;
@@ -90,15 +95,15 @@ struct time_keeper
         now.store(at.time_since_epoch().count(), std::memory_order_release);
     }
 
-    // A handler of one run may have given work to another that found nothing before; and one that has been
-    // in Asio for longer than a look takes is in a handler.
+    // A handler of one run may have given work to another that found nothing before; and one may be in a
+    // handler that somebody else gave it.
     bool all_idle() const
     {
         const auto real = steady_clock::now().time_since_epoch();
         return std::all_of(runs.begin(), runs.end(), [&](const virtual_run* each) {
             const steady_clock::duration since(each->inside_since_.load(std::memory_order_acquire));
             return each->seen_ == activity.load(std::memory_order_acquire) &&
-                   (since == 0ns || real - since < look_interval);
+                   (since == 0ns || real - since < longest_look);
         });
     }
 
@@ -182,7 +187,10 @@ loop_clock::time_point to_real_time(loop_clock::time_point at) noexcept
 }
 
 virtual_run::virtual_run(std::shared_ptr<const virtual_time> time)
-    : time_(std::move(time)), outer_(run_of_thread), idle_since_(steady_clock::now())
+    : time_(std::move(time)),
+      outer_(run_of_thread),
+      idle_since_(steady_clock::now()),
+      mark_(std::make_shared<loop_mark>())
 {
     time_keeper& all = time_keeper::instance();
     const auto locked = all.lock();
@@ -220,6 +228,18 @@ void virtual_run::ran() noexcept
     }
     ++time_keeper::instance().activity;
 }
+
+namespace {
+
+// A mark was met that its owner does not count as a handler either.
+void discount_mark()
+{
+    run_frame* const run = thread_state::of_this_thread().run;
+    if (run != nullptr && run->probes > 0)
+        --run->probes;
+}
+
+} // namespace
 
 // That a run is inside of Asio, and may be in a handler there.
 class virtual_run::inside
@@ -317,7 +337,28 @@ std::size_t virtual_run::poll_one(asio::io_context& loop)
 std::size_t virtual_run::look(asio::io_context& loop)
 {
     const inside asio(*this);
-    return loop.poll_one();
+    if (backend() != backend_type::io_uring)
+        return loop.poll_one();
+    // There Asio hands on what is begun by an operation of its own, which it counts, and with a timer there is one at
+    // each look. A mark tells what is found from that.
+    for (bool looked = false;;)
+    {
+        const next_operation next = next_of(loop);
+        if (next == next_operation::none)
+        {
+            if (std::exchange(looked, true))
+                return 0;
+            loop_mark::put(mark_, loop);
+        }
+        const bool marked = mark_->is_out();
+        const std::size_t one = loop.poll_one();
+        if (one == 0)
+            return 0;
+        if (marked && !mark_->is_out())
+            discount_mark();
+        else if (next != next_operation::own)
+            return one;
+    }
 }
 
 loop_clock::duration virtual_run::note(loop_clock::duration left)

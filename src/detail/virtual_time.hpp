@@ -82,6 +82,8 @@ bool wait_until(
 // A time of loop_clock's for those who only know the real one.
 loop_clock::time_point to_real_time(loop_clock::time_point at) noexcept;
 
+class loop_mark;
+
 // A run, by this thread, of a loop in virtual time. They nest.
 class virtual_run
 {
@@ -129,6 +131,7 @@ private:
     // What the run last found, when nothing was ready: what is next, and how much had run anywhere before.
     loop_clock::time_point next_ = loop_clock::time_point::max();
     std::uint64_t seen_;
+    const std::shared_ptr<loop_mark> mark_;
     std::atomic<std::chrono::steady_clock::rep> inside_since_{0}; // of Asio; 0: it is not
 };
 
