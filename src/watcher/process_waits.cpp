@@ -223,8 +223,11 @@ void process_waits::look(std::size_t)
         if (present->second.ended_at)
             look_for_end(present);
     }
-    // The note of pressure is gone as soon as the loop has looked whether there is one: it is what nothing else explains.
-    const bool is_pressed = pressure_ >= 0 && count == 0;
+    // The note of pressure is gone as soon as an epoll has looked whether there is one: it is what nothing else
+    // explains. io_uring's look leaves it there.
+    const bool is_pressed =
+        pressure_ >= 0 &&
+        (count == 0 || std::count(numbers.data(), numbers.data() + count, std::uint64_t(0)) > 0);
     if (is_pressed || loop_clock::now() >= looked_at_all_ + options_.interval)
         look_at_all();
 }
