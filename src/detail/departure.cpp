@@ -17,7 +17,7 @@ inline namespace LOOPS_ABI {
 namespace detail {
 namespace {
 
-// How long a loop that has left is run at least, and how often one is looked at that has leases and no work. Who was given
+// How long a loop that has left is run at least, and how often one is looked at that is not empty. Who was given
 // the loop before it left gives it work meanwhile, or holds a lease.
 constexpr std::chrono::seconds patience(1);
 
@@ -50,9 +50,10 @@ bool departure::ends(event_loop& loop, const std::weak_ptr<crew>& threads) noexc
 {
     const auto record = record_of(loop);
     const std::lock_guard lock(mutex_);
-    if (!begun_ || has_work(loop))
+    if (!begun_)
         return false;
-    if (record->leases.load(std::memory_order_acquire) == 0 && record->tasks == 0)
+    if (!has_work(loop) && record->leases.load(std::memory_order_acquire) == 0 &&
+        record->tasks == 0)
         return over_ = true;
     try
     {
