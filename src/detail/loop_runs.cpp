@@ -173,7 +173,8 @@ bool loop_record::undo_requested_stop(std::uint64_t& seen)
     std::unique_lock<std::mutex> lock(mutex_);
     if (std::exchange(seen, requested_stops_) == requested_stops_ || context() == nullptr)
         return false;
-    // The runs of callers end by it: each is to see it, unless a handler keeps it for long.
+    // The runs of callers end by it: each is to see it, unless a handler keeps it for long. Not by a condition
+    // variable: a forked child would wait for ever to destroy one that a thread of the parent's waits for.
     const auto end = std::chrono::steady_clock::now() + patience_with_callers;
     while (stopped_by_request_ && usage.has_callers() && std::chrono::steady_clock::now() < end)
     {

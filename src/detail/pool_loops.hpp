@@ -73,8 +73,7 @@ public:
 
     // To which CPU its thread is bound.
     std::vector<std::optional<unsigned>>& cpus() noexcept { return cpus_; }
-    departure& departure_of(std::size_t index) const { return *departures_[index]; }
-    const std::shared_ptr<departure>& shared_departure_of(std::size_t index) const
+    const std::shared_ptr<departure>& departure_of(std::size_t index) const
     {
         return departures_[index];
     }

@@ -76,7 +76,7 @@ struct pool_policy::impl
             how.on_start = [options = options, index] { options->on_thread_start(index); };
         if (options->on_thread_stop)
             how.on_stop = [options = options, index] { options->on_thread_stop(index); };
-        how.on_idle = [leaves = loops.shared_departure_of(index), &loop = loops[index],
+        how.on_idle = [leaves = loops.departure_of(index), &loop = loops[index],
                           crew = std::weak_ptr<detail::crew>(threads)] {
             return leaves->ends(loop, crew);
         };
@@ -188,7 +188,7 @@ void pool_policy::start()
         missing; // what has left the pool and is not empty has a thread as well
     for (std::size_t i = 0; i < all.loops.size(); ++i)
     {
-        if (threads->members_in(all.loops[i]) > 0 || all.loops.departure_of(i).is_over())
+        if (threads->members_in(all.loops[i]) > 0 || all.loops.departure_of(i)->is_over())
             continue;
         missing.push_back(i);
         all.loops.cpus()[i] = cpu_for(impl_->options->pin, i, size, cpus);
@@ -249,9 +249,9 @@ void pool_policy::grow(std::size_t size)
         for (std::size_t i = before; i < size; ++i)
         {
             event_loop& loop = all.loops[i];
-            if (all.loops.departure_of(i).is_over() && threads->inside(loop))
+            if (all.loops.departure_of(i)->is_over() && threads->inside(loop))
                 refuse_now(*this, "which is about to end");
-            if (!all.loops.departure_of(i).take_back())
+            if (!all.loops.departure_of(i)->take_back())
             {
                 threads->remove(loop);
                 loop.restart();
@@ -293,7 +293,7 @@ void pool_policy::leave(std::size_t size)
     const auto threads = core()->threads();
     detail::pool_loops& loops = impl_->here().loops;
     for (std::size_t i = size; i < loops.size(); ++i)
-        loops.departure_of(i).begin(loops[i], threads);
+        loops.departure_of(i)->begin(loops[i], threads);
 }
 
 void pool_policy::need_threads(const char* attempted)
